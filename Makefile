@@ -1,0 +1,67 @@
+.DEFAULT_GOAL := help
+.PHONY: help lock run test stop clean lint format cov docs benchmark tree dashboard
+
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: .venv/run ## Run a day: start what is needed, load, build, test
+	@listenhouse run
+
+test: lint ## Run everything that CI runs: lint, then every test
+	@pytest -n 2 --dist loadfile
+
+stop: .venv/run ## Stop the database and the simulator; the data stays
+	@listenhouse down
+
+clean: ## Stop and delete everything that was made here: data, environment, caches
+	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down
+	@rm -rf .listenhouse .venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
+
+lint: .venv/dev ## Check style, types and SQL
+	@ruff check && ruff format --check && mypy && sqlfluff lint --processes 2 dbt_project macros tests/dbt
+
+format: .venv/dev ## Mend style in place
+	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project macros tests/dbt
+
+cov: .venv/dev ## Run the tests and write coverage to htmlcov/
+	@pytest -n 2 --dist loadfile --cov --cov-report html --cov-report term:skip-covered
+
+docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one file that opens offline
+	@dbt docs generate --static
+
+benchmark: .venv/dev ## Measure the load against its alternatives
+	@python -m benchmarks.landing
+
+tree: ## Show the folders of the repository
+	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
+
+dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlthub, which has its own licence)
+	@dlt pipeline listen_history show
+
+# What is installed is what the lock files say, whatever was installed before.
+.venv/run: requirements.lock pyproject.toml
+	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Listenhouse needs Python 3.11 or newer, $(PYTHON) is ' + sys.version.split()[0] + ': run make PYTHON=python3.12, or whichever you have.')"
+	@echo "Installing into .venv …"
+	@$(PYTHON) -m venv .venv
+	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.lock
+	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/dashboard: .venv/run requirements-dashboard.lock
+	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dashboard.lock
+	@touch $@
+
+# After a change of dependencies in pyproject.toml; hashes, and no addresses.
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
+	@pip install --quiet --disable-pip-version-check uv
+	@$(LOCK) -o requirements.lock
+	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev
+	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard
