@@ -1,0 +1,71 @@
+"""What every test can have: a real PostgreSQL, an empty database on it, settings for both."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from warehouse import embedded_postgres
+from warehouse.settings import Settings
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own settings must not reach a test."""
+    for name in [name for name in os.environ if name.startswith("LISTENHOUSE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded server; yields its URL without a database."""
+    settings = Settings(home=tmp_path_factory.mktemp("server"), embedded_port=free_port())
+    # what a crash of the machine would lose is of no interest here
+    embedded_postgres.start(settings, {"fsync": "off", "synchronous_commit": "off"})
+    yield settings.database_url.rsplit("/", 1)[0]
+    embedded_postgres.stop(settings)
+
+
+@pytest.fixture
+def database_url(postgres_server: str) -> Iterator[str]:
+    """An empty database of its own."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        yield f"{postgres_server}/{name}"
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection]:
+    """A connection to the test's database."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings for the test's database; no API yet."""
+    return Settings(
+        home=tmp_path / "home",
+        external_database_url=database_url,
+        external_api_url=f"http://127.0.0.1:{free_port()}",
+        crawl_threads=4,
+        request_timeout_seconds=5,
+        request_attempts=3,
+    )

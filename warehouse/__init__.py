@@ -1,0 +1,1 @@
+"""The house itself: settings, the embedded PostgreSQL, the daily run, the command."""

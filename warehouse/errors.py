@@ -1,0 +1,55 @@
+"""The errors a person can cause or has to act on.
+
+Each message says what happened, to which record or step, and what to do next. The command
+line prints it as one line and exits with `exit_code`; `--debug` shows the traceback.
+"""
+
+from __future__ import annotations
+
+
+class ListenhouseError(Exception):
+    """Base of all expected failures: printed without a traceback, exits with 1."""
+
+    exit_code = 1
+
+
+class SettingsError(ListenhouseError):
+    """A setting cannot be used as it is."""
+
+
+class DatabaseError(ListenhouseError):
+    """PostgreSQL cannot be reached, entered or written to."""
+
+
+class EmbeddedPostgresError(DatabaseError):
+    """The embedded PostgreSQL cannot be created, started or stopped."""
+
+
+class SimulatorError(ListenhouseError):
+    """The simulator cannot be started."""
+
+
+class SourceError(ListenhouseError):
+    """The API cannot be reached or does not keep its contract."""
+
+
+class IncompleteCrawlError(SourceError):
+    """The pages of an endpoint do not add up to what the API reports."""
+
+
+class ShrunkSourceError(SourceError):
+    """The API serves far less than, or something else than, the last crawl held."""
+
+
+class BusyError(ListenhouseError):
+    """Another run holds the lock (exit code 75, EX_TEMPFAIL: try again later)."""
+
+    exit_code = 75
+
+
+class LandingError(ListenhouseError):
+    """dlt could not merge a crawl into landing."""
+
+
+class StepFailedError(ListenhouseError):
+    """A step of the daily run failed; its own output says why."""

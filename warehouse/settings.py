@@ -1,0 +1,161 @@
+"""Every setting of Listenhouse, read from the environment in this one place.
+
+In: environment variables that start with `LISTENHOUSE_`. Out: a frozen `Settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from warehouse.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+DATABASE = "listenhouse"
+"""Name of the database and of its default user."""
+
+EMBEDDED_PORT = 54320
+SIMULATOR_PORT = 8420
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be configured, with the environment variable behind each field.
+
+    Attributes:
+        home: Folder for all state on disk (`LISTENHOUSE_HOME`, default `.listenhouse` in
+            the project).
+        external_database_url: PostgreSQL to use instead of the embedded one
+            (`LISTENHOUSE_DATABASE_URL`).
+        external_api_url: API to crawl instead of the simulator (`LISTENHOUSE_API_URL`).
+        embedded_port: TCP port of the embedded PostgreSQL (`LISTENHOUSE_PORT`).
+        simulator_port: TCP port of the simulator (`LISTENHOUSE_SIMULATOR_PORT`).
+        crawl_threads: Pages fetched at the same time (`LISTENHOUSE_CRAWL_THREADS`).
+        request_timeout_seconds: Longest wait for one answer
+            (`LISTENHOUSE_REQUEST_TIMEOUT_SECONDS`).
+        request_attempts: Tries for one page before the crawl fails
+            (`LISTENHOUSE_REQUEST_ATTEMPTS`).
+        retry_seconds: Longest time spent on one page, tries and waits together
+            (`LISTENHOUSE_RETRY_SECONDS`).
+    """
+
+    home: Path
+    external_database_url: str | None = None
+    external_api_url: str | None = None
+    embedded_port: int = EMBEDDED_PORT
+    simulator_port: int = SIMULATOR_PORT
+    crawl_threads: int = 8
+    request_timeout_seconds: float = 60.0
+    request_attempts: int = 6
+    retry_seconds: float = 300.0
+
+    @property
+    def uses_embedded_postgres(self) -> bool:
+        """Whether the warehouse lives in the PostgreSQL that we start ourselves."""
+        return self.external_database_url is None
+
+    @property
+    def uses_simulator(self) -> bool:
+        """Whether the source is the simulator that we start ourselves."""
+        return self.external_api_url is None
+
+    @property
+    def database_url(self) -> str:
+        """The connection URL of the warehouse, embedded or external."""
+        return (
+            self.external_database_url
+            or f"postgresql://{DATABASE}@127.0.0.1:{self.embedded_port}/{DATABASE}"
+        )
+
+    @property
+    def api_url(self) -> str:
+        """The base URL of the source API, without a slash at the end."""
+        return (self.external_api_url or f"http://127.0.0.1:{self.simulator_port}").rstrip("/")
+
+    @property
+    def postgres_directory(self) -> Path:
+        """Data directory of the embedded PostgreSQL."""
+        return self.home / "postgres"
+
+    @property
+    def simulator_state_file(self) -> Path:
+        """Which simulator runs: process, port and day."""
+        return self.home / "simulator.json"
+
+    @property
+    def simulator_log_file(self) -> Path:
+        """What the simulator says."""
+        return self.home / "simulator.log"
+
+    @property
+    def dlt_directory(self) -> Path:
+        """Where dlt keeps pipeline state, packages and traces."""
+        return self.home / "dlt"
+
+    @property
+    def spool_directory(self) -> Path:
+        """Where a crawl is kept until it is proven complete."""
+        return self.home / "spool"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings from the environment.
+
+    Args:
+        environ: Variables to read instead of the process environment.
+
+    Returns:
+        The settings, with defaults for what is unset or empty.
+
+    Raises:
+        SettingsError: A variable holds a value that cannot be used.
+    """
+    variables = os.environ if environ is None else environ
+
+    def text(name: str) -> str | None:
+        return variables.get(f"LISTENHOUSE_{name}", "").strip() or None
+
+    def number(name: str, default: int, low: int, high: int) -> int:
+        value = text(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            raise SettingsError(
+                f"LISTENHOUSE_{name} is {value!r}; it must be a whole number from {low} to {high}."
+            )
+        return int(value)
+
+    def url(name: str, schemes: tuple[str, ...]) -> str | None:
+        value = text(name)
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in schemes and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            usable = False
+        if not usable:
+            # the value itself is not repeated: a connection URL can hold a password
+            raise SettingsError(
+                f"LISTENHOUSE_{name} is not a URL that starts with {' or '.join(schemes)}:// "
+                "and names a host; correct it, or unset it for the default."
+            )
+        return value
+
+    home = text("HOME")
+    return Settings(
+        home=Path(home).expanduser().resolve() if home else PROJECT_ROOT / ".listenhouse",
+        external_database_url=url("DATABASE_URL", ("postgresql", "postgres")),
+        external_api_url=url("API_URL", ("http", "https")),
+        embedded_port=number("PORT", EMBEDDED_PORT, 1, 65535),
+        simulator_port=number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
+        crawl_threads=number("CRAWL_THREADS", 8, 1, 64),
+        request_timeout_seconds=float(number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
+        request_attempts=number("REQUEST_ATTEMPTS", 6, 1, 50),
+        retry_seconds=float(number("RETRY_SECONDS", 300, 1, 86_400)),
+    )
