@@ -1,0 +1,4 @@
+"""API → landing: crawls the source completely or not at all, and keeps every version.
+
+In: the pages of a paginated API. Out: the tables of `raw_moovitamix` in PostgreSQL.
+"""

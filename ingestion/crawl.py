@@ -1,0 +1,284 @@
+"""Crawls an endpoint and proves that nothing is missing.
+
+In: a page reader. Out: the rows of one endpoint in a spool, with the figures that prove them
+complete. Pages can shift while they are read, so a crawl whose figures do not add up is
+repeated; one that never adds up fails, and nothing of it is landed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ingestion.decoding import Page, RejectedRecord
+from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
+from ingestion.pages import PAGE_SIZE, PageReader
+from ingestion.spool import KeyColumns, Spool, key_columns
+from warehouse.errors import IncompleteCrawlError
+
+MOST_CRAWLS = 4
+"""A first crawl of an endpoint, and three more when its figures do not add up."""
+
+_PAGES_AHEAD_PER_THREAD = 4
+
+_ROW_NUMBER = "spool row number"  # no field of an API has a name like this
+
+_logger = logging.getLogger(__name__)
+
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with endpoint name, pages read, pages in all."""
+
+
+@dataclass(frozen=True)
+class CrawledEndpoint:
+    """The proven rows of one endpoint.
+
+    Attributes:
+        endpoint: Which endpoint.
+        reported: Rows that the API says it has.
+        duplicates: Rows dropped because an identical one is kept.
+        rejected: Records that do not fit, or lost against a newer one of the same key.
+        dropped_rows: Row numbers in the spool that are not to be landed, ascending.
+        spool: Where the rows are.
+    """
+
+    endpoint: Endpoint
+    reported: int
+    duplicates: int
+    rejected: list[RejectedRecord]
+    dropped_rows: npt.NDArray[np.int64]
+    spool: Spool
+
+    @property
+    def landed(self) -> int:
+        """Rows to land: each key once."""
+        return self.spool.row_count - len(self.dropped_rows)
+
+    def read_keys(self) -> KeyColumns:
+        """The keys of the rows to land."""
+        return tuple(np.delete(column, self.dropped_rows) for column in self.spool.read_keys())
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """Streams the rows to land."""
+        first = 0
+        for batch in self.spool.read():
+            inside = (self.dropped_rows >= first) & (self.dropped_rows < first + batch.num_rows)
+            dropped = self.dropped_rows[inside] - first
+            first += batch.num_rows
+            if len(dropped):
+                keep = np.ones(batch.num_rows, dtype=bool)
+                keep[dropped] = False
+                batch = batch.filter(pa.array(keep))  # noqa: PLW2901 (a filtered view of it)
+            yield batch
+
+
+@dataclass
+class _Reading:
+    """What one pass over the pages gave."""
+
+    spool: Spool
+    totals: list[int] = field(default_factory=list)
+    rejected: list[RejectedRecord] = field(default_factory=list)
+    repeated_rows: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    repeated_keys: frozenset[tuple[int, ...]] = frozenset()
+
+    @property
+    def row_count(self) -> int:
+        return self.spool.row_count + len(self.rejected)
+
+    def doubt(self) -> str | None:
+        """Says why rows may have moved while this pass read them, or None."""
+        first, last = self.totals[0], self.totals[-1]
+        if len(set(self.totals)) > 1:
+            return f"the total changed from {first} to {last} while its pages were read"
+        if self.row_count != first:
+            return f"the API reports {first} rows, its pages hold {self.row_count}"
+        if self.repeated_keys:
+            return f"{len(self.repeated_keys)} keys came more than once"
+        return None
+
+    def repeats_like(self, other: _Reading | None) -> bool:
+        """Whether keys repeat in the data itself: alike in two passes, totals at rest."""
+        return (
+            other is not None
+            and set(self.totals) == set(other.totals)
+            and self.row_count == other.row_count == self.totals[0]
+            and self.repeated_keys == other.repeated_keys
+        )
+
+
+def crawl_endpoint(
+    reader: PageReader,
+    endpoint: Endpoint,
+    folder: Path,
+    threads: int,
+    on_page: ProgressCallback,
+) -> CrawledEndpoint:
+    """Reads all rows of an endpoint, again where they may have moved meanwhile.
+
+    Args:
+        reader: Fetches pages.
+        endpoint: What to crawl.
+        folder: Where the spool goes.
+        threads: Pages fetched at the same time.
+        on_page: Told of each page read.
+
+    Returns:
+        Rows whose count is proven against what the API reports.
+
+    Raises:
+        IncompleteCrawlError: The figures do not add up, however often it is read.
+        SourceError: A page cannot be had.
+    """
+    previous: _Reading | None = None
+    doubts = []
+    for attempt in range(1, MOST_CRAWLS + 1):
+        spool = Spool(endpoint, folder / f"{endpoint.name}-{attempt}.arrow")
+        reading = _read_all(reader, endpoint, spool, threads, on_page)
+        doubt = reading.doubt()
+        if doubt is None or reading.repeats_like(previous):
+            return _settle(endpoint, reading)
+        _logger.warning("recrawl endpoint=%s attempt=%d cause=%r", endpoint.name, attempt, doubt)
+        doubts.append(doubt)
+        previous = reading
+    raise IncompleteCrawlError(
+        f"/{endpoint.name} cannot be read completely: {'; then '.join(doubts)}. Nothing of this "
+        "crawl is landed; run again when the source is at rest."
+    )
+
+
+def _read_all(
+    reader: PageReader, endpoint: Endpoint, spool: Spool, threads: int, on_page: ProgressCallback
+) -> _Reading:
+    reading = _Reading(spool)
+    with spool:
+        first = reader.read(endpoint, 1)
+        page_count = max(1, -(-first.total // PAGE_SIZE))
+        for number, page in enumerate(_pages(reader, endpoint, first, page_count, threads), 1):
+            reading.totals.append(page.total)
+            reading.rejected.extend(page.rejected)
+            spool.append(page.records, page.undeclared)
+            on_page(endpoint.name, number, page_count)
+    reading.repeated_rows, reading.repeated_keys = _find_repeated(spool.read_keys())
+    return reading
+
+
+def _pages(
+    reader: PageReader, endpoint: Endpoint, first: Page, page_count: int, threads: int
+) -> Iterator[Page]:
+    """Yields pages in order; a bounded number is fetched ahead, so that memory is bounded."""
+    yield first
+    numbers = iter(range(2, page_count + 1))
+    ahead: deque[Future[Page]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=f"crawl-{endpoint.name}")
+    try:
+        while True:
+            for number in numbers:
+                ahead.append(pool.submit(reader.read, endpoint, number))
+                if len(ahead) >= threads * _PAGES_AHEAD_PER_THREAD:
+                    break
+            if not ahead:
+                return
+            yield ahead.popleft().result()
+    except BaseException:
+        # after a failed page the others are of no use: do not wait out their retries
+        reader.abandon()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _find_repeated(
+    keys: KeyColumns,
+) -> tuple[npt.NDArray[np.int64], frozenset[tuple[int, ...]]]:
+    """Finds the rows whose key another row has too.
+
+    Args:
+        keys: Key columns of all rows.
+
+    Returns:
+        Their row numbers, ordered by key and then by row; and the keys themselves.
+    """
+    order = np.lexsort(keys[::-1])
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in keys:
+        ordered = column[order]
+        same &= ordered[1:] == ordered[:-1]
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[1:] |= same
+    repeated[:-1] |= same
+    rows = order[repeated].astype(np.int64)
+    return rows, frozenset(zip(*(column[rows].tolist() for column in keys), strict=True))
+
+
+def _settle(endpoint: Endpoint, reading: _Reading) -> CrawledEndpoint:
+    """Decides among rows of one key: identical ones count once, else the newest stays."""
+    rejected = list(reading.rejected)
+    dropped: list[int] = []
+    duplicates = 0
+    if reading.repeated_keys:
+        for candidates in _repeated_by_key(endpoint, reading).values():
+            candidates.sort(key=_newest_first, reverse=True)
+            kept = {candidates[0][ROW_HASH]}
+            for row in candidates[1:]:
+                dropped.append(row[_ROW_NUMBER])
+                if row[ROW_HASH] in kept:
+                    duplicates += 1
+                else:
+                    kept.add(row[ROW_HASH])
+                    rejected.append(_outdated(endpoint, row))
+    return CrawledEndpoint(
+        endpoint=endpoint,
+        reported=reading.totals[0],
+        duplicates=duplicates,
+        rejected=rejected,
+        dropped_rows=np.array(sorted(dropped), dtype=np.int64),
+        spool=reading.spool,
+    )
+
+
+def _repeated_by_key(
+    endpoint: Endpoint, reading: _Reading
+) -> dict[tuple[int, ...], list[dict[str, Any]]]:
+    """Reads back the rows whose key repeats, with their row numbers, grouped by key."""
+    groups: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+    wanted = np.sort(reading.repeated_rows)
+    first = 0
+    for batch in reading.spool.read():
+        inside = wanted[(wanted >= first) & (wanted < first + batch.num_rows)]
+        rows = batch.take(pa.array(inside - first))
+        keys = zip(*(column.tolist() for column in key_columns(endpoint, rows)), strict=True)
+        for key, number, row in zip(keys, inside.tolist(), rows.to_pylist(), strict=True):
+            groups.setdefault(key, []).append({**row, _ROW_NUMBER: number})
+        first += batch.num_rows
+    return groups
+
+
+def _newest_first(row: dict[str, Any]) -> tuple[datetime, int]:
+    # of equally new rows the one that was served last
+    return row.get("updated_at") or datetime.min, row[_ROW_NUMBER]
+
+
+def _outdated(endpoint: Endpoint, row: dict[str, Any]) -> RejectedRecord:
+    content = {
+        name: msgspec.Raw(row[name].encode()) if name in endpoint.json_fields else row[name]
+        for name in endpoint.arrow_types
+        if row[name] is not None
+    }
+    return RejectedRecord(
+        record=msgspec.json.encode(content | json.loads(row[UNDECLARED] or "{}")).decode(),
+        reason="Another record of the same crawl has the same key and is newer, or came later",
+        key=tuple(row[name] for name in endpoint.key),
+    )

@@ -1,0 +1,48 @@
+"""What landing holds now: the keys and hashes of the versions that are valid.
+
+In: the landing tables. Out: Arrow rows, read in one piece over ADBC, since a crawl of
+millions of rows is compared with them.
+"""
+
+from __future__ import annotations
+
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from psycopg import sql
+
+from ingestion.crawl_ledger import table_exists
+from ingestion.endpoint import Endpoint
+from warehouse.database import library_url
+from warehouse.run_lock import LOADER_APPLICATION
+from warehouse.settings import Settings
+
+
+def read_current_versions(
+    connection: psycopg.Connection,
+    settings: Settings,
+    schema: str,
+    endpoint: Endpoint,
+    columns: tuple[str, ...],
+) -> pa.Table | None:
+    """Reads columns of the versions that no later crawl has closed.
+
+    Args:
+        connection: Connection to the warehouse.
+        settings: Which warehouse.
+        schema: Landing schema.
+        endpoint: Whose versions.
+        columns: Which columns.
+
+    Returns:
+        One row per current version, or None when nothing was ever landed.
+    """
+    if not table_exists(connection, schema, endpoint.name):
+        return None
+    query = sql.SQL("select {} from {} where _dlt_valid_to is null").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, endpoint.name)
+    )
+    url = library_url(settings, LOADER_APPLICATION, {})
+    with dbapi.connect(url) as reading, reading.cursor() as cursor:
+        cursor.execute(query.as_string(connection))
+        return cursor.fetch_arrow_table()

@@ -1,0 +1,266 @@
+"""One load: crawl every endpoint, merge into landing, make it visible in one row.
+
+In: settings. Out: rows in `raw_moovitamix` and a report. A load that dies at any point
+leaves landing as it reads: what it merged is newer than the last committed boundary, and the
+next load puts it right.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from ingestion.crawl import CrawledEndpoint, ProgressCallback, crawl_endpoint
+from ingestion.crawl_ledger import (
+    Crawl,
+    EndpointFigures,
+    commit_crawl,
+    create_crawls,
+    next_boundary,
+)
+from ingestion.endpoint import ROW_HASH
+from ingestion.landed_versions import read_current_versions
+from ingestion.merge import landing_pipeline, merge
+from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from ingestion.pages import HttpCounters, PageReader
+from ingestion.quarantine import create_rejected_records, record_rejections
+from ingestion.shrink_guard import refuse_shrunk
+from ingestion.spool import KeyColumns, key_columns, key_integers
+from warehouse.database import describe
+from warehouse.errors import DatabaseError
+from warehouse.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did.
+
+    Attributes:
+        crawl: The committed crawl.
+        opened: Versions that are new, by endpoint.
+        closed: Versions that ended, by endpoint.
+        http: What the crawl cost in requests.
+    """
+
+    crawl: Crawl
+    opened: dict[str, int]
+    closed: dict[str, int]
+    http: HttpCounters
+
+
+def _ignore_progress(_endpoint: str, _page: int, _pages: int) -> None:
+    """Shows nothing."""
+
+
+def load(
+    settings: Settings,
+    lock: psycopg.Connection,
+    *,
+    accept_shrink: bool = False,
+    on_page: ProgressCallback = _ignore_progress,
+) -> LoadReport:
+    """Runs one load, from the first page to the committed row.
+
+    Args:
+        settings: Source and warehouse.
+        lock: Connection that holds the run's lock.
+        accept_shrink: Land the crawl even when the source holds far less than before, or
+            other keys.
+        on_page: Told of each page read.
+
+    Returns:
+        What was landed; it is visible when this returns.
+
+    Raises:
+        ListenhouseError: Something a person has to act on; nothing of the crawl is visible.
+    """
+    _require_rights(lock, settings)
+    with _crawl_folder(settings) as folder:
+        started_at = datetime.now(UTC)
+        reader = PageReader(settings)
+        try:
+            crawled = [
+                crawl_endpoint(reader, endpoint, folder, settings.crawl_threads, on_page)
+                for endpoint in ENDPOINTS
+            ]
+        finally:
+            reader.close()
+        carried = {
+            rows.endpoint.name: _compare_with_landing(
+                lock, settings, rows, accept_shrink=accept_shrink
+            )
+            for rows in crawled
+        }
+        crawl = _land(lock, settings, crawled, carried, started_at)
+    return LoadReport(
+        crawl=crawl,
+        opened=_count_versions(lock, "_dlt_valid_from", crawl.boundary_at),
+        closed=_count_versions(lock, "_dlt_valid_to", crawl.boundary_at),
+        http=reader.counters,
+    )
+
+
+def _land(
+    lock: psycopg.Connection,
+    settings: Settings,
+    crawled: Sequence[CrawledEndpoint],
+    carried: dict[str, list[str]],
+    started_at: datetime,
+) -> Crawl:
+    """Merges proven rows, then commits the row that makes them visible."""
+    names = [endpoint.name for endpoint in ENDPOINTS]
+    lock.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(LANDING_SCHEMA)))
+    boundary_at = next_boundary(lock, LANDING_SCHEMA, names, datetime.now(UTC))
+    pipeline = landing_pipeline(settings, LANDING_SCHEMA)
+    crawl = Crawl(
+        crawl_id=str(uuid.uuid4()),
+        load_id=merge(pipeline, crawled, carried, boundary_at),
+        boundary_at=boundary_at,
+        started_at=started_at,
+        code_version=version("listenhouse"),
+        figures={
+            rows.endpoint.name: EndpointFigures(
+                reported=rows.reported,
+                landed=rows.landed,
+                duplicates=rows.duplicates,
+                rejected=len(rows.rejected),
+                carried=len(carried[rows.endpoint.name]),
+            )
+            for rows in crawled
+        },
+    )
+    _secure_tables(lock)
+    # on the connection that holds the lock: who lost the lock cannot commit
+    with lock.transaction():
+        create_rejected_records(lock, LANDING_SCHEMA)
+        create_crawls(lock, LANDING_SCHEMA, names)
+        rejected = {rows.endpoint.name: rows.rejected for rows in crawled}
+        record_rejections(lock, LANDING_SCHEMA, rejected, boundary_at)
+        commit_crawl(lock, LANDING_SCHEMA, crawl)
+    _logger.info("committed crawl_id=%s boundary_at=%s", crawl.crawl_id, boundary_at.isoformat())
+    return crawl
+
+
+def _compare_with_landing(
+    connection: psycopg.Connection,
+    settings: Settings,
+    crawled: CrawledEndpoint,
+    *,
+    accept_shrink: bool,
+) -> list[str]:
+    """Guards against a shrunk source; finds the versions that rejected records keep valid.
+
+    Returns:
+        Row hashes of current versions whose record is in quarantine today.
+    """
+    endpoint = crawled.endpoint
+    landed = read_current_versions(
+        connection, settings, LANDING_SCHEMA, endpoint, (*endpoint.key, ROW_HASH)
+    )
+    if landed is None:
+        return []
+    good = crawled.read_keys()
+    bad = _rejected_keys(crawled)
+    landed_keys = key_columns(endpoint, landed)
+    if not accept_shrink:
+        seen = tuple(np.concatenate(columns) for columns in zip(good, bad, strict=True))
+        refuse_shrunk(endpoint, seen, landed_keys)
+    rejected = set(_tuples(bad)) - (set(_tuples(good)) if len(bad[0]) else set())
+    if not rejected:
+        return []
+    hashes: list[str] = landed.column(ROW_HASH).to_pylist()
+    return [
+        row_hash
+        for key, row_hash in zip(_tuples(landed_keys), hashes, strict=True)
+        if key in rejected
+    ]
+
+
+def _rejected_keys(crawled: CrawledEndpoint) -> KeyColumns:
+    keys = [key_integers(record.key) for record in crawled.rejected if record.key is not None]
+    columns = range(len(crawled.endpoint.key))
+    return tuple(np.array([key[column] for key in keys], dtype=np.int64) for column in columns)
+
+
+def _tuples(keys: KeyColumns) -> Iterator[tuple[int, ...]]:
+    return zip(*(column.tolist() for column in keys), strict=True)
+
+
+def _secure_tables(connection: psycopg.Connection) -> None:
+    """Adds what dlt's SCD2 does not: no null hash, one current version per key, indexes."""
+    for endpoint in ENDPOINTS:
+        table = sql.Identifier(LANDING_SCHEMA, endpoint.name)
+        # one null in the list would make `not in` untrue for every row, and land nothing
+        connection.execute(
+            sql.SQL("alter table {} alter column {} set not null").format(
+                table, sql.Identifier(ROW_HASH)
+            )
+        )
+        key = sql.SQL(", ").join(map(sql.Identifier, endpoint.key))
+        for name, definition in (
+            ("one_current_version", sql.SQL("({}) where _dlt_valid_to is null").format(key)),
+            ("opened", sql.SQL("(_dlt_valid_from)")),
+            ("closed", sql.SQL("(_dlt_valid_to) where _dlt_valid_to is not null")),
+        ):
+            connection.execute(
+                sql.SQL("create {}index if not exists {} on {} {}").format(
+                    sql.SQL("unique " if name == "one_current_version" else ""),
+                    sql.Identifier(f"{endpoint.name}_{name}"),
+                    table,
+                    definition,
+                )
+            )
+
+
+def _count_versions(
+    connection: psycopg.Connection, column: str, boundary_at: datetime
+) -> dict[str, int]:
+    """Counts the versions that a boundary opened or closed, by endpoint."""
+    counts = {}
+    for endpoint in ENDPOINTS:
+        row = connection.execute(
+            sql.SQL("select count(*) from {} where {} = %s").format(
+                sql.Identifier(LANDING_SCHEMA, endpoint.name), sql.Identifier(column)
+            ),
+            (boundary_at,),
+        ).fetchone()
+        counts[endpoint.name] = int(row[0]) if row else 0
+    return counts
+
+
+def _require_rights(connection: psycopg.Connection, settings: Settings) -> None:
+    """Finds a missing right before the crawl, not after it."""
+    row = connection.execute(
+        "select has_database_privilege(current_database(), 'create'), current_user"
+    ).fetchone()
+    if row and not row[0]:
+        raise DatabaseError(
+            f"The user {row[1]} may not create schemas in {describe(settings)}: an owner of the "
+            f'database has to run `grant create on database "{connection.info.dbname}" to '
+            f'"{row[1]}"`.'
+        )
+
+
+@contextmanager
+def _crawl_folder(settings: Settings) -> Iterator[Path]:
+    """A folder for this crawl's spools; those of dead runs go, as the lock is ours."""
+    shutil.rmtree(settings.spool_directory, ignore_errors=True)
+    settings.spool_directory.mkdir(parents=True)
+    try:
+        yield Path(tempfile.mkdtemp(dir=settings.spool_directory))
+    finally:
+        shutil.rmtree(settings.spool_directory, ignore_errors=True)

@@ -1,0 +1,170 @@
+"""Merges proven crawls into landing with dlt: SCD2, every version kept, equal rows once.
+
+In: crawled endpoints and the crawl's boundary. Out: merged landing tables, and dlt's load
+package id. Rows travel as Arrow, through parquet, by COPY.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import dlt
+import msgspec
+import pyarrow as pa
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+from dlt.common.schema.typing import TColumnSchema
+from dlt.extract import DltResource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from ingestion.crawl import CrawledEndpoint
+from ingestion.endpoint import ROW_HASH, UNDECLARED
+from warehouse.database import library_url
+from warehouse.errors import LandingError
+from warehouse.run_lock import LOADER_APPLICATION
+from warehouse.settings import Settings
+
+PIPELINE = "listen_history"
+
+SERVER_PARAMETERS = {
+    # dlt's merge looks hashes up with `not in (select …)`. PostgreSQL hashes that subquery
+    # only while it fits in work_mem, and scans it anew for every row otherwise: minutes at
+    # 200k rows. 1 GB is enough for some ten million rows, and only taken as needed.
+    "work_mem": "1GB",
+}
+
+_DLT_COLUMNS = frozenset({ROW_HASH, "_dlt_valid_from", "_dlt_valid_to", "_dlt_load_id", "_dlt_id"})
+
+
+def landing_pipeline(settings: Settings, schema: str) -> dlt.Pipeline:
+    """The dlt pipeline that writes landing.
+
+    Args:
+        settings: Which warehouse, and where dlt keeps its state.
+        schema: Landing schema.
+    """
+    url = library_url(settings, LOADER_APPLICATION, SERVER_PARAMETERS)
+    return dlt.pipeline(
+        PIPELINE,
+        pipelines_dir=str(settings.dlt_directory / "pipelines"),
+        destination=dlt.destinations.postgres(credentials=url),
+        dataset_name=schema,
+    )
+
+
+def merge(
+    pipeline: dlt.Pipeline,
+    crawled: Sequence[CrawledEndpoint],
+    carried: Mapping[str, Sequence[str]],
+    boundary_at: datetime,
+) -> str:
+    """Merges the endpoints, as of one boundary.
+
+    Args:
+        pipeline: The landing pipeline.
+        crawled: Proven rows.
+        carried: By endpoint, row hashes of versions to keep valid although no row of this
+            crawl has them.
+        boundary_at: From when new versions are valid, until when closed ones were.
+
+    Returns:
+        The id of dlt's load package.
+
+    Raises:
+        LandingError: A step of dlt failed.
+    """
+    try:
+        # dlt would first finish what a dead run left, and then ignore the new rows
+        pipeline.abort_packages()
+        info = pipeline.run(
+            [_resource(rows, carried[rows.endpoint.name], boundary_at) for rows in crawled],
+        )
+    except PipelineStepFailed as error:
+        raise LandingError(
+            f"Landing failed in dlt's step `{error.step}`: {_root_cause(error.exception)}. "
+            "Nothing of this crawl is visible. Mend the cause and run again; `dlt pipeline "
+            f"{PIPELINE} trace` shows more."
+        ) from error
+    return info.loads_ids[0]
+
+
+def _root_cause(error: BaseException) -> str:
+    """The first line of what went wrong first; dlt wraps it several times."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _resource(
+    crawled: CrawledEndpoint, carried: Sequence[str], boundary_at: datetime
+) -> DltResource:
+    endpoint = crawled.endpoint
+    undeclared = _name_undeclared_columns(
+        crawled.spool.undeclared_names, {*endpoint.arrow_types, *_DLT_COLUMNS}
+    )
+    hints: dict[str, TColumnSchema] = dict(endpoint.column_hints)
+    for column in undeclared.values():
+        hints[column] = {"data_type": "json"}
+    return dlt.resource(
+        _tables(crawled, carried, undeclared),
+        name=endpoint.name,
+        columns=hints,
+        # a parquet file without rows cannot be copied over ADBC
+        file_format="parquet" if crawled.landed or carried else "csv",
+        write_disposition={
+            "disposition": "merge",
+            "strategy": "scd2",
+            "row_version_column_name": ROW_HASH,
+            "boundary_timestamp": boundary_at,
+        },
+    )
+
+
+def _tables(
+    crawled: CrawledEndpoint, carried: Sequence[str], undeclared: Mapping[str, str]
+) -> Iterator[pa.Table]:
+    schema = crawled.endpoint.spool_schema
+    if not crawled.landed and not carried:
+        # also without rows the table has to exist, and its versions to be closed
+        yield _expand(schema.empty_table(), undeclared)
+    for batch in crawled.rows():
+        yield _expand(pa.Table.from_batches([batch]), undeclared)
+    if carried:
+        # dlt keeps a version valid when its hash is in the load; it reads no other column
+        hashes = pa.array(carried, pa.string())
+        nulls = [pa.nulls(len(hashes), field.type) for field in schema]
+        nulls[schema.get_field_index(ROW_HASH)] = hashes
+        yield _expand(pa.table(nulls, schema=schema), undeclared)
+
+
+def _expand(rows: pa.Table, undeclared: Mapping[str, str]) -> pa.Table:
+    """Replaces the spool's column of undeclared fields by one json column per field."""
+    encoded = rows.column(UNDECLARED).to_pylist() if undeclared else []
+    rows = rows.drop_columns([UNDECLARED])
+    if not undeclared:
+        return rows
+    decode = functools.partial(msgspec.json.decode, type=dict[str, msgspec.Raw])
+    fields = [decode(value) if value else {} for value in encoded]
+    for name, column in undeclared.items():
+        values = [bytes(row[name]).decode() if name in row else None for row in fields]
+        rows = rows.append_column(column, pa.array(values, pa.string()))
+    return rows
+
+
+def _name_undeclared_columns(names: set[str], taken: set[str]) -> dict[str, str]:
+    """Gives each undeclared field a column of its own, in dlt's spelling.
+
+    Two fields can be one name in that spelling, or that of a declared column: a number then
+    keeps them apart, the same on every crawl that serves the same fields.
+    """
+    naming = NamingConvention()
+    columns: dict[str, str] = {}
+    for name in sorted(names):
+        spelled = naming.normalize_identifier(name)
+        column, number = spelled, 2
+        while column in taken or column in columns.values():
+            column, number = f"{spelled}_{number}", number + 1
+        columns[name] = column
+    return columns

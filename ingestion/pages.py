@@ -1,0 +1,215 @@
+"""Fetches single pages, and tries again where another try can help.
+
+In: an endpoint and a page number. Out: the decoded page. Transient trouble (429, 5xx, cut
+connections, time-outs, bodies that are no JSON) is retried with exponential backoff and
+jitter, honouring `Retry-After`; everything else fails at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+from dlt.sources.helpers.requests import Session
+from dlt.sources.helpers.requests.retry import wait_exponential_retry_after
+from requests.adapters import HTTPAdapter
+from requests.exceptions import (
+    ChunkedEncodingError,
+    ConnectionError,  # noqa: A004 (its name in requests)
+    ContentDecodingError,
+    HTTPError,
+    RequestException,
+    Timeout,
+)
+from requests.utils import get_environ_proxies
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_random,
+)
+
+from ingestion.decoding import ContractError, MalformedPageError, Page, decode_page
+from ingestion.endpoint import Endpoint
+from warehouse.errors import SourceError
+from warehouse.settings import Settings
+
+PAGE_SIZE = 100
+"""Rows per page: the most that the API allows."""
+
+_LONGEST_WAIT_SECONDS = 60
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class HttpCounters:
+    """What the crawl cost in requests; filled while it runs.
+
+    Attributes:
+        requests: Answers asked for, tries included.
+        received_bytes: Sum of the bodies of good pages.
+        retries: Number of retries by cause.
+    """
+
+    requests: int = 0
+    received_bytes: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+
+
+class PageReader:
+    """Reads pages of one API over one pool of connections; safe to share between threads.
+
+    Attributes:
+        counters: What has been asked for so far.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.counters = HttpCounters()
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._abandoned = threading.Event()
+        self._session = Session(timeout=settings.request_timeout_seconds)
+        pool = HTTPAdapter(pool_connections=1, pool_maxsize=settings.crawl_threads)
+        self._session.mount("http://", pool)
+        self._session.mount("https://", pool)
+        # requests would look up proxies and .netrc anew for every page, a quarter of its
+        # CPU time; looked up once they serve the whole crawl
+        self._session.proxies = get_environ_proxies(settings.api_url)
+        if settings.api_url.startswith("https:"):
+            self._session.verify = self._session.merge_environment_settings(
+                settings.api_url, {}, None, None, None
+            )["verify"]
+        self._session.trust_env = False
+        self._retrying = Retrying(
+            retry=retry_if_exception(_is_transient),
+            wait=wait_exponential_retry_after(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)
+            + wait_random(0, 0.5),
+            stop=stop_after_attempt(settings.request_attempts)
+            | stop_after_delay(settings.retry_seconds)
+            | stop_when_event_set(self._abandoned),
+            sleep=sleep_using_event(self._abandoned),
+            before_sleep=self._count_retry,
+            reraise=True,
+        )
+
+    def read(self, endpoint: Endpoint, number: int) -> Page:
+        """Fetches and decodes one page.
+
+        Args:
+            endpoint: Which endpoint.
+            number: Page number, from 1.
+
+        Raises:
+            SourceError: The page cannot be had; names endpoint, page, cause and remedy.
+        """
+        try:
+            return self._retrying(self._read_once, endpoint, number)
+        except (RequestException, MalformedPageError, ContractError) as error:
+            raise SourceError(self._explain(endpoint, number, error)) from error
+
+    def abandon(self) -> None:
+        """Ends all waiting for another try: the crawl has failed already."""
+        self._abandoned.set()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def _read_once(self, endpoint: Endpoint, number: int) -> Page:
+        with self._lock:
+            self.counters.requests += 1
+        response = self._session.get(
+            f"{self._settings.api_url}/{endpoint.name}", params={"page": number, "size": PAGE_SIZE}
+        )
+        body = response.content
+        page = decode_page(endpoint, body)
+        with self._lock:
+            self.counters.received_bytes += len(body)
+        return page
+
+    def _count_retry(self, state: RetryCallState) -> None:
+        endpoint, number = state.args
+        error = state.outcome.exception() if state.outcome else None
+        cause = _cause(error) if error else "unknown"
+        with self._lock:
+            self.counters.retries[cause] += 1
+        _logger.warning(
+            "retry endpoint=%s page=%d cause=%r attempt=%d of=%d wait_seconds=%.1f",
+            endpoint.name,
+            number,
+            cause,
+            state.attempt_number,
+            self._settings.request_attempts,
+            state.upcoming_sleep,
+        )
+
+    def _explain(self, endpoint: Endpoint, number: int, error: Exception) -> str:
+        url = self._settings.api_url
+        attempts = self._retrying.statistics.get("attempt_number", 1)
+        tries = f" after {attempts} tries" if attempts > 1 else ""
+        where = f"/{endpoint.name} page {number}"
+        if isinstance(error, ContractError):
+            return (
+                f"{error} (page {number} of {url}): set LISTENHOUSE_API_URL to the API's base URL."
+            )
+        if isinstance(error, MalformedPageError):
+            return (
+                f"The API at {url} answered {where} with something that is no JSON{tries}: "
+                "check that LISTENHOUSE_API_URL is the API's base URL, then run again."
+            )
+        if isinstance(error, HTTPError) and error.response is not None:
+            status = error.response.status_code
+            remedy = (
+                "run again when the API is well"
+                if _is_transient(error)
+                else "check that LISTENHOUSE_API_URL is the API's base URL"
+            )
+            return f"The API at {url} answered {where} with status {status}{tries}: {remedy}."
+        return (
+            f"The API at {url} cannot be reached for {where} ({_cause(error)}{tries}): check "
+            "LISTENHOUSE_API_URL and that the API runs (`listenhouse up` starts the simulator)."
+        )
+
+
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, HTTPError) and error.response is not None:
+        status = error.response.status_code
+        return status == 429 or status >= 500  # noqa: PLR2004 (HTTP's own numbers)
+    return isinstance(
+        error,
+        ConnectionError
+        | Timeout
+        | ChunkedEncodingError
+        | ContentDecodingError
+        | MalformedPageError,
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """Names a failure in the few words that metrics and messages use."""
+    if isinstance(error, HTTPError) and error.response is not None:
+        return f"status {error.response.status_code}"
+    if isinstance(error, MalformedPageError):
+        return "no JSON"
+    if isinstance(error, Timeout):
+        return "time-out"
+    if isinstance(error, ChunkedEncodingError | ContentDecodingError):
+        return "cut body"
+    text = str(error)
+    for sign, name in (
+        ("refused", "connection refused"),
+        ("resolve", "unknown host"),
+        ("certificate", "certificate not trusted"),
+        ("Read timed out", "time-out"),
+        ("IncompleteRead", "cut body"),
+    ):
+        if sign in text:
+            return name
+    return "connection lost" if isinstance(error, ConnectionError) else type(error).__name__

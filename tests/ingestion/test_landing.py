@@ -1,0 +1,442 @@
+"""Loads over real HTTP into a real PostgreSQL, and what they leave there."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import pytest
+
+from ingestion.landing import load
+from tests.ingestion.conftest import Landing
+from tests.ingestion.scripted_api import TIMESTAMP, Answer, ScriptedApi, history, track, user
+from warehouse.errors import (
+    BusyError,
+    IncompleteCrawlError,
+    ShrunkSourceError,
+    SourceError,
+)
+from warehouse.run_lock import hold_run_lock
+
+LANDING_TABLES = (
+    "raw_moovitamix.users",
+    "raw_moovitamix.tracks",
+    "raw_moovitamix.listen_history",
+)
+
+
+def json_history(user_id: int, items: str) -> bytes:
+    return (
+        f'{{"user_id": {user_id}, "items": {items}, '
+        f'"created_at": "{TIMESTAMP}", "updated_at": "{TIMESTAMP}"}}'
+    ).encode()
+
+
+def test_a_load_lands_every_record_as_it_was_served(landing: Landing) -> None:
+    report = landing.load()
+
+    assert report.opened == {"users": 250, "tracks": 30, "listen_history": 3}
+    assert landing.rows(
+        "select id, first_name, email, created_at::text from raw_moovitamix.users where id = 7"
+    ) == [(7, "Ada", "user7@example.org", "2026-03-01 10:00:00.000001")]
+    assert landing.rows(
+        "select user_id, items::text from raw_moovitamix.listen_history order by user_id"
+    ) == [(1, "[1,2,1]"), (2, "[3]"), (3, "[]")]
+
+
+def test_a_load_is_committed_in_one_row_with_its_figures(landing: Landing) -> None:
+    report = landing.load()
+
+    assert landing.rows(
+        """
+        select crawl_id, boundary_at, load_id, users_reported, users_landed, users_duplicates,
+            users_rejected, users_carried
+        from raw_moovitamix.crawls
+        """
+    ) == [
+        (report.crawl.crawl_id, report.crawl.boundary_at, report.crawl.load_id, 250, 250, 0, 0, 0)
+    ]
+    for table in LANDING_TABLES:
+        assert landing.rows(f"select distinct _dlt_valid_from from {table}") == [
+            (report.crawl.boundary_at,)
+        ]
+
+
+def test_a_second_load_of_the_same_data_stores_nothing(landing: Landing) -> None:
+    landing.load()
+    second = landing.load()
+
+    assert set(second.opened.values()) | set(second.closed.values()) == {0}
+    assert landing.rows("select count(*) from raw_moovitamix.users") == [(250,)]
+    assert landing.rows("select count(*) from raw_moovitamix.crawls") == [(2,)]
+
+
+def test_only_changes_are_stored_and_old_versions_stay(landing: Landing, api: ScriptedApi) -> None:
+    landing.load()
+    api.records["users"][0] = user(1, gender="Male")
+    api.records["users"].pop()
+    api.records["users"].append(user(999))
+    second = landing.load()
+
+    assert (second.opened["users"], second.closed["users"]) == (2, 2)
+    assert landing.rows(
+        """
+        select gender, _dlt_valid_to is null
+        from raw_moovitamix.users where id = 1 order by _dlt_valid_from
+        """
+    ) == [("Female", False), ("Male", True)]
+    assert landing.rows("select _dlt_valid_to from raw_moovitamix.users where id = 250") == [
+        (second.crawl.boundary_at,)
+    ]
+
+
+def test_a_record_that_vanishes_and_returns_has_two_versions(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    api.records["tracks"].remove(track(5))
+    landing.load()
+    api.records["tracks"].append(track(5))
+    third = landing.load()
+
+    assert landing.rows(
+        """
+        select _dlt_valid_to is null, _dlt_valid_from = %s::timestamptz
+        from raw_moovitamix.tracks where id = 5 order by _dlt_valid_from
+        """.replace("%s", f"'{third.crawl.boundary_at.isoformat()}'")
+    ) == [(False, False), (True, True)]
+
+
+def test_staging_and_packages_do_not_grow(landing: Landing) -> None:
+    landing.load()
+    landing.load()
+
+    for table in ("users", "tracks", "listen_history"):
+        assert landing.rows(f"select count(*) from raw_moovitamix_staging.{table}") == [(0,)]
+    packages = landing.settings.dlt_directory / "pipelines/listen_history/load/loaded"
+    assert list(packages.glob("**/*.parquet")) == []
+    assert not landing.settings.spool_directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b"17", "Expected `object`, got `int`"),
+        (b'{"id": null, "email": "a@example.org"}', "Expected `int`, got `null` - at `$.id`"),
+        (b'{"id": "x17"}', "Expected `int`, got `str` - at `$.id`"),
+        (b'{"id": 9223372036854775808}', "Expected `int` <= 9223372036854775807 - at `$.id`"),
+        (
+            b'{"id": 901, "created_at": "soon"}',
+            "Invalid RFC3339 encoded datetime - at `$.created_at`",
+        ),
+        (b'{"id": 901, "gender": "a\\u0000b"}', "Text holds a NUL character - at `$.gender`"),
+        (b'{"id": 901, "gender": "\\ud800"}', "Text is no valid Unicode - at `$.gender`"),
+        (b'{"id": 901, "gender": ["Male"]}', "Expected `str | null`, got `array` - at `$.gender`"),
+    ],
+)
+def test_a_bad_record_is_kept_verbatim_and_its_neighbours_land(
+    landing: Landing, api: ScriptedApi, record: bytes, reason: str
+) -> None:
+    api.records["users"].insert(120, record)
+    landing.load()
+    report = landing.load()
+
+    figures = report.crawl.figures["users"]
+    assert (figures.reported, figures.landed, figures.rejected) == (251, 250, 1)
+    # served twice, kept once
+    assert landing.rows(
+        """
+        select endpoint, record, reason, first_seen_at < last_seen_at, resolved_at
+        from raw_moovitamix.rejected_records
+        """
+    ) == [("users", record.decode(), reason, True, None)]
+
+
+@pytest.mark.parametrize("items", ["[1, null]", '[1, "2"]', '"1,2"', "{}", "[1.5]"])
+def test_items_that_are_no_list_of_ids_are_rejected(
+    landing: Landing, api: ScriptedApi, items: str
+) -> None:
+    bad = json_history(9, items)
+    api.records["listen_history"].append(bad)
+    report = landing.load()
+
+    assert report.crawl.figures["listen_history"].rejected == 1
+    assert landing.rows("select record from raw_moovitamix.rejected_records") == [(bad.decode(),)]
+
+
+def test_bytes_that_are_no_text_cost_only_their_record(landing: Landing, api: ScriptedApi) -> None:
+    api.records["users"].append(b'{"id": 901, "gender": "\xff"}')
+    report = landing.load()
+
+    assert report.crawl.figures["users"].landed == 250
+    assert landing.rows("select record from raw_moovitamix.rejected_records") == [
+        ('{"id": 901, "gender": "\\xff"}',)
+    ]
+
+
+def test_nulls_that_the_contract_allows_land(landing: Landing, api: ScriptedApi) -> None:
+    api.records["listen_history"] += [history(None, [1]), history(4, None)]
+    report = landing.load()
+
+    assert report.crawl.figures["listen_history"].rejected == 0
+    assert landing.rows(
+        """
+        select user_id, items::text from raw_moovitamix.listen_history
+        where user_id is null or items is null order by user_id
+        """
+    ) == [(4, None), (None, "[1]")]
+
+
+def test_a_rejected_record_does_not_close_its_last_good_version(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    api.records["users"][6] = user(7, created_at="soon")
+    second = landing.load()
+
+    assert (second.opened["users"], second.closed["users"]) == (0, 0)
+    assert second.crawl.figures["users"].carried == 1
+    assert landing.rows("select _dlt_valid_to, email from raw_moovitamix.users where id = 7") == [
+        (None, "user7@example.org")
+    ]
+
+
+def test_a_mended_record_lands_and_its_rejection_is_resolved(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    api.records["users"][6] = user(7, created_at="soon")
+    landing.load()
+    api.records["users"][6] = user(7)
+    second = landing.load()
+
+    assert second.opened["users"] == 1
+    assert landing.rows("select resolved_at from raw_moovitamix.rejected_records") == [
+        (second.crawl.boundary_at,)
+    ]
+
+
+def test_the_sources_own_duplicates_are_counted_and_landed_once(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    api.records["users"].append(user(3))
+    report = landing.load()
+
+    figures = report.crawl.figures["users"]
+    assert (figures.reported, figures.landed, figures.duplicates) == (251, 250, 1)
+    assert landing.rows("select count(*) from raw_moovitamix.users where id = 3") == [(1,)]
+
+
+def test_of_two_records_with_one_key_the_newer_lands_and_the_other_is_kept_aside(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    api.records["users"].insert(
+        0, user(3, gender="Male", updated_at="2026-03-02T00:00:00", nickname="Al")
+    )
+    report = landing.load()
+
+    figures = report.crawl.figures["users"]
+    assert (figures.landed, figures.duplicates, figures.rejected) == (250, 0, 1)
+    assert landing.rows("select gender from raw_moovitamix.users where id = 3") == [("Male",)]
+    ((record, reason),) = landing.rows(
+        "select record::json ->> 'gender', reason from raw_moovitamix.rejected_records"
+    )
+    assert record == "Female"
+    assert "same key" in reason
+
+
+def test_an_undeclared_field_becomes_a_column(landing: Landing, api: ScriptedApi) -> None:
+    landing.load()
+    api.records["users"][0] = user(1, loyaltyTier={"name": "gold"}, row_hash=5)
+    second = landing.load()
+
+    assert second.opened["users"] == 1
+    assert landing.rows(
+        """
+        select loyalty_tier ->> 'name', row_hash_2::text
+        from raw_moovitamix.users where loyalty_tier is not null
+        """
+    ) == [("gold", "5")]
+    assert landing.load().opened["users"] == 0
+
+
+def test_a_field_that_is_gone_lands_as_null(landing: Landing, api: ScriptedApi) -> None:
+    lacking = track(1)
+    del lacking["album"]
+    api.records["tracks"][0] = lacking
+    landing.load()
+
+    assert landing.rows("select album from raw_moovitamix.tracks where id = 1") == [(None,)]
+
+
+def test_a_duration_in_whole_seconds_is_understood(landing: Landing, api: ScriptedApi) -> None:
+    api.records["tracks"][0] = track(1, duration=201)
+    report = landing.load()
+
+    assert report.crawl.figures["tracks"].rejected == 0
+    assert landing.rows("select duration from raw_moovitamix.tracks where id = 1") == [("201",)]
+
+
+def test_a_timestamp_that_names_its_zone_lands_as_utc(landing: Landing, api: ScriptedApi) -> None:
+    api.records["tracks"][0] = track(1, updated_at="2026-03-01T12:00:00+02:00")
+    landing.load()
+
+    assert landing.rows("select updated_at::text from raw_moovitamix.tracks where id = 1") == [
+        ("2026-03-01 10:00:00",)
+    ]
+
+
+def test_an_empty_endpoint_lands_as_an_empty_table(landing: Landing, api: ScriptedApi) -> None:
+    api.records["listen_history"] = []
+    landing.load()
+
+    assert landing.rows("select count(*) from raw_moovitamix.listen_history") == [(0,)]
+
+
+def test_an_endpoint_emptied_on_purpose_closes_its_versions(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    api.records["listen_history"] = []
+    report = landing.load(accept_shrink=True)
+
+    assert report.closed["listen_history"] == 3
+
+
+def test_a_source_that_shrank_is_refused_with_its_figures(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    api.records["users"] = api.records["users"][:199]
+
+    with pytest.raises(
+        ShrunkSourceError, match=r"/users holds 199 rows, .* had 250.*accept-shrink"
+    ):
+        landing.load()
+    assert landing.rows("select count(*) from raw_moovitamix.crawls") == [(1,)]
+    assert landing.load(accept_shrink=True).closed["users"] == 51
+
+
+def test_a_source_with_other_keys_is_refused(landing: Landing, api: ScriptedApi) -> None:
+    landing.load()
+    api.records["listen_history"] = [history(number, [1]) for number in (1, 50, 60)]
+
+    with pytest.raises(ShrunkSourceError, match="/listen_history shares 1 of 3 keys"):
+        landing.load()
+
+
+def test_rejected_records_count_as_present_when_the_source_is_judged(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    api.records["users"] = [user(number, created_at="soon") for number in range(1, 251)]
+    report = landing.load()
+
+    assert report.crawl.figures["users"].carried == 250
+    assert report.closed["users"] == 0
+
+
+def test_pages_that_do_not_add_up_are_refused_and_nothing_is_landed(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    api.totals["tracks"] = 31
+
+    with pytest.raises(
+        IncompleteCrawlError, match=r"/tracks .* reports 31 rows, its pages hold 30"
+    ):
+        landing.load()
+    assert landing.tables() == set()
+
+
+def test_rows_that_move_during_the_crawl_are_read_again(landing: Landing, api: ScriptedApi) -> None:
+    def delete_the_first_user_once(
+        api: ScriptedApi, endpoint: str, page: int, call: int
+    ) -> Answer | None:
+        if (endpoint, page, call) == ("users", 2, 1):
+            del api.records["users"][0]
+        return None
+
+    api.fault = delete_the_first_user_once
+    report = landing.load()
+
+    assert api.calls["users", 1] == 2
+    assert report.crawl.figures["users"].landed == 249
+    assert landing.rows("select count(*) from raw_moovitamix.users where id = 101") == [(1,)]
+
+
+def test_transient_faults_are_retried_and_counted_by_cause(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    faults = {
+        1: Answer(b"sorry", 503),
+        2: Answer(b'{"items": [{"id"'),
+    }
+
+    def fail_twice(_api: ScriptedApi, endpoint: str, page: int, call: int) -> Answer | None:
+        return faults.get(call) if (endpoint, page) == ("users", 2) else None
+
+    api.fault = fail_twice
+    report = landing.load()
+
+    assert report.http.retries == {"status 503": 1, "no JSON": 1}
+    assert report.crawl.figures["users"].landed == 250
+
+
+def test_a_body_cut_in_the_middle_is_fetched_again(landing: Landing, api: ScriptedApi) -> None:
+    def cut_once(api: ScriptedApi, endpoint: str, page: int, call: int) -> Answer | None:
+        if (endpoint, page, call) == ("users", 3, 1):
+            body = api.page(endpoint, page, 100)
+            return Answer(body[:500], claimed_length=len(body))
+        return None
+
+    api.fault = cut_once
+    report = landing.load()
+
+    assert report.http.retries == {"cut body": 1}
+    assert report.crawl.figures["users"].landed == 250
+
+
+def test_a_lasting_fault_names_endpoint_page_and_cause_and_changes_nothing(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    api.fault = lambda _api, endpoint, page, _call: (
+        Answer(b"down", 500) if (endpoint, page) == ("users", 2) else None
+    )
+
+    with pytest.raises(SourceError, match=r"/users page 2 with status 500 after 3 tries"):
+        landing.load()
+    assert landing.tables() == set()
+
+
+def test_the_wait_that_the_server_asks_for_is_honoured(landing: Landing, api: ScriptedApi) -> None:
+    waits = []
+
+    def ask_for_a_wait(_api: ScriptedApi, endpoint: str, page: int, call: int) -> Answer | None:
+        if (endpoint, page) != ("users", 1):
+            return None
+        waits.append(monotonic())
+        return Answer(b"slow down", 429, {"Retry-After": "2"}) if call == 1 else None
+
+    api.fault = ask_for_a_wait
+    landing.load()
+
+    assert waits[1] - waits[0] >= 2
+
+
+def test_two_loads_at_once_are_refused_and_the_holder_is_named(landing: Landing) -> None:
+    with (
+        hold_run_lock(landing.settings),
+        pytest.raises(BusyError, match="listenhouse run pid") as refusal,
+    ):
+        landing.load()
+    assert refusal.value.exit_code == 75
+
+
+def test_a_load_that_lost_its_lock_cannot_commit(landing: Landing) -> None:
+    with hold_run_lock(landing.settings) as lock:
+        pid = lock.info.backend_pid
+
+        def kill_the_lock(_endpoint: str, _page: int, _pages: int) -> None:
+            landing.connection.execute("select pg_terminate_backend(%s)", (pid,))
+
+        with pytest.raises(Exception, match=r"terminat|closed"):
+            load(landing.settings, lock, on_page=kill_the_lock)
+    assert landing.rows("select to_regclass('raw_moovitamix.crawls')") == [(None,)]
