@@ -1,0 +1,150 @@
+"""What a first load costs: ours, dlt's rest_api, requests + pandas, and the floor.
+
+    python -m benchmarks.landing [--rows 260000] [--rounds 3] [--only listenhouse]
+
+Serves the rows from the simulator, lets each contender load them into an empty database, one
+after the other, round by round, and prints the median of each and its ratio to ours. CPU is
+that of the contender's process; what PostgreSQL spends for it stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import requests
+
+from benchmarks.landing_contenders import CONTENDERS
+from warehouse import embedded_postgres
+from warehouse.settings import PROJECT_ROOT, Settings
+
+POSTGRES_PORT = 54391
+SIMULATOR_PORT = 54392
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one load cost.
+
+    Attributes:
+        wall_seconds: From start to end of the process.
+        cpu_seconds: Of the process.
+        server_cpu_seconds: Of PostgreSQL, meanwhile.
+        peak_mb: Largest resident memory of the process.
+    """
+
+    wall_seconds: float
+    cpu_seconds: float
+    server_cpu_seconds: float
+    peak_mb: float
+
+
+def main() -> None:
+    """Runs the benchmark and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rows", type=int, default=260_000, help="over all three endpoints")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=CONTENDERS, action="append")
+    options = parser.parse_args()
+    names = options.only or list(CONTENDERS)
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder) / "home", embedded_port=POSTGRES_PORT)
+        embedded_postgres.start(settings)
+        try:
+            with _simulator(options.rows) as api_url:
+                for round_number in range(options.rounds):
+                    for name in names:
+                        print(f"round {round_number + 1}: {name}", file=sys.stderr)
+                        costs[name].append(_measure(name, api_url, settings, Path(folder)))
+        finally:
+            embedded_postgres.stop(settings)
+    print(f"{options.rows:,} rows, median of {options.rounds}")
+    print(
+        f"{'':12}{'wall s':>8}{'CPU s':>8}{'PostgreSQL CPU s':>18}{'peak MB':>9}{'CPU / ours':>12}"
+    )
+    ours = _median(costs, "listenhouse", "cpu_seconds") if "listenhouse" in costs else None
+    for name in names:
+        cpu = _median(costs, name, "cpu_seconds")
+        ratio = f"{cpu / ours:>12.2f}" if ours else ""
+        print(
+            f"{name:12}{_median(costs, name, 'wall_seconds'):>8.1f}{cpu:>8.1f}"
+            f"{_median(costs, name, 'server_cpu_seconds'):>18.1f}"
+            f"{_median(costs, name, 'peak_mb'):>9.0f}{ratio}"
+        )
+
+
+def _median(costs: dict[str, list[Cost]], name: str, figure: str) -> float:
+    return float(statistics.median(getattr(cost, figure) for cost in costs[name]))
+
+
+def _measure(name: str, api_url: str, settings: Settings, folder: Path) -> Cost:
+    server = settings.database_url.rsplit("/", 1)[0]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute("drop database if exists contest with (force)")
+        connection.execute("create database contest")
+    state = Path(tempfile.mkdtemp(dir=folder))
+    command = [sys.executable, "-m", "benchmarks.landing_contenders", name, api_url]
+    command += [f"{server}/contest", str(state)]
+    server_before = _server_cpu(settings)
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, cwd=PROJECT_ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - begin
+    if status != 0:
+        sys.exit(f"{name} failed")
+    return Cost(
+        wall_seconds=wall,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        server_cpu_seconds=_server_cpu(settings) - server_before,
+        peak_mb=usage.ru_maxrss / 1024,
+    )
+
+
+def _server_cpu(settings: Settings) -> float:
+    """CPU of the server's processes, those that have ended included."""
+    pid = int((settings.postgres_directory / "postmaster.pid").read_text().splitlines()[0])
+    postmaster = psutil.Process(pid)
+    own = postmaster.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in postmaster.children():
+        times = child.cpu_times()
+        total += times.user + times.system
+    return total
+
+
+@contextmanager
+def _simulator(rows: int) -> Iterator[str]:
+    users = rows * 5 // 13
+    tracks = rows - 2 * users
+    command = [sys.executable, "-m", "simulator", "--port", str(SIMULATOR_PORT)]
+    command += ["--users", str(users), "--tracks", str(tracks), "--listens", str(users * 5)]
+    url = f"http://127.0.0.1:{SIMULATOR_PORT}"
+    process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            try:
+                requests.get(f"{url}/users", params={"size": 1}, timeout=5)
+            except requests.ConnectionError:
+                time.sleep(0.2)
+            else:
+                break
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()
