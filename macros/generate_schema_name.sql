@@ -1,0 +1,13 @@
+{#- The schema a node is built in: exactly the one it names on the default and prod
+    targets (`marts`), one of the developer's own on `dev` (`dev_alice_marts`). The
+    developer's name is LISTENHOUSE_DEV_NAME, else the name of the operating
+    system's user. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {%- set schema_name = (custom_schema_name or target.schema) | trim -%}
+    {%- if target.name == 'dev' -%}
+        {%- set developer = env_var('LISTENHOUSE_DEV_NAME', '') or env_var('USER', '') or env_var('USERNAME', 'me') -%}
+        dev_{{ modules.re.sub('[^a-z0-9]+', '_', developer | lower).strip('_') }}_{{ schema_name }}
+    {%- else -%}
+        {{ schema_name }}
+    {%- endif -%}
+{%- endmacro %}

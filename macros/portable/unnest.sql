@@ -1,0 +1,53 @@
+{#- Join clauses that turn a list in a column into rows: put them after the table in
+    `from`. A null or empty list gives no row. -#}
+
+{#- One row per element of a json array: `element` (text), `position` (from 1) and
+    `occurrence`, the how manieth time the element stands in the array. Numbering
+    inside the join, not over the whole table, needs no sort and lets filters on the
+    table through. -#}
+{% macro cross_join_json_array(column, alias) -%}
+{{ return(adapter.dispatch('cross_join_json_array', 'listenhouse')(column, alias)) }}
+{%- endmacro %}
+
+{% macro default__cross_join_json_array(column, alias) -%}
+cross join lateral (
+        select
+            element,
+            position + 1 as position,
+            row_number() over (partition by element order by position) as occurrence
+        from (select posexplode(from_json({{ column }}, 'array<string>')) as (position, element))
+    ) as {{ alias }}
+{%- endmacro %}
+
+{% macro postgres__cross_join_json_array(column, alias) -%}
+cross join lateral (
+        select
+            elements.element,
+            elements.position,
+            row_number() over (
+                partition by elements.element order by elements.position
+            ) as occurrence
+        from json_array_elements_text(
+            case when json_typeof({{ column }}) = 'array' then {{ column }} end
+        ) with ordinality as elements (element, position)
+    ) as {{ alias }}
+{%- endmacro %}
+
+
+{#- One row per part of a delimited text: `element` (text) and `position` (from 1). -#}
+{% macro cross_join_delimited(column, delimiter, alias) -%}
+{{ return(adapter.dispatch('cross_join_delimited', 'listenhouse')(column, delimiter, alias)) }}
+{%- endmacro %}
+
+{% macro default__cross_join_delimited(column, delimiter, alias) -%}
+cross join lateral (
+        select element, position + 1 as position
+        from (select posexplode(split({{ column }}, '{{ delimiter }}')) as (position, element))
+    ) as {{ alias }}
+{%- endmacro %}
+
+{% macro postgres__cross_join_delimited(column, delimiter, alias) -%}
+cross join lateral unnest(
+        string_to_array({{ column }}, '{{ delimiter }}')
+    ) with ordinality as {{ alias }} (element, position)
+{%- endmacro %}
