@@ -1,0 +1,75 @@
+with
+
+users as (
+
+    select * from {{ ref('stg_moovitamix__users') }}
+
+),
+
+gender_groups as (
+
+    select * from {{ ref('gender_groups') }}
+
+),
+
+numbered as (
+
+    select
+        users.*,
+        {{ normalized_text('users.gender') }} as normalized_gender,
+        row_number() over (
+            partition by users.source_name, users.user_id
+            order by users.valid_from
+        ) as version_number,
+        lead(users.valid_from) over (
+            partition by users.source_name, users.user_id
+            order by users.valid_from
+        ) as next_valid_from
+    from users
+
+),
+
+contiguous as (
+
+    select
+        -- keys
+        {{ surrogate_key([
+            'numbered.source_name', 'numbered.user_id', 'numbered.version_number'
+        ]) }} as user_key,
+
+        -- ids
+        numbered.source_name,
+        numbered.user_id,
+        numbered.version_number,
+
+        -- attributes
+        case
+            when numbered.normalized_gender is null then 'undisclosed'
+            else coalesce(gender_groups.gender_group, 'other')
+        end as gender_group,
+        numbered.favorite_genres,
+
+        -- booleans
+        numbered.next_valid_from is null as is_current,
+        numbered.next_valid_from is null
+        and numbered.valid_to is not null as is_deleted,
+
+        -- timestamps
+        numbered.created_at,
+        numbered.updated_at,
+        numbered.valid_from as first_observed_at,
+        case
+            when numbered.version_number = 1 then {{ first_valid_from() }}
+            else numbered.valid_from
+        end as valid_from,
+        numbered.next_valid_from as valid_to,
+        case
+            when numbered.next_valid_from is null then numbered.valid_to
+        end as deleted_at
+    from numbered
+    left join gender_groups
+        on numbered.normalized_gender = gender_groups.gender
+
+)
+
+select * from contiguous

@@ -1,0 +1,205 @@
+with
+
+affinities as (
+
+    select * from {{ ref('rpt_user_track_affinities') }}
+
+),
+
+daily_track_listens as (
+
+    select * from {{ ref('rpt_daily_track_listens') }}
+
+),
+
+tracks as (
+
+    select * from {{ ref('dim_tracks') }}
+
+),
+
+track_genres as (
+
+    select * from {{ ref('bridge_track_genres') }}
+
+),
+
+genres as (
+
+    select * from {{ ref('dim_genres') }}
+
+),
+
+crawls as (
+
+    select * from {{ ref('stg_moovitamix__crawls') }}
+
+),
+
+boundary as (
+
+    select
+        max(boundary_at) as boundary_at,
+        cast(
+            {{ dbt.dateadd('day', -7, 'max(boundary_at)') }} as date
+        ) as week_before,
+        cast(
+            {{ dbt.dateadd('day', -30, 'max(boundary_at)') }} as date
+        ) as month_before
+    from crawls
+
+),
+
+named_genres as (
+
+    select
+        track_genres.track_key,
+        {{ dbt.listagg(
+            'genres.genre_name', "', '", 'order by track_genres.position'
+        ) }} as genre_names
+    from track_genres
+    inner join genres
+        on track_genres.genre_key = genres.genre_key
+    where genres.genre_name is not null
+    group by track_genres.track_key
+
+),
+
+listeners as (
+
+    select
+        track_key,
+        count(*) as listener_count,
+        sum(case when listen_count > 1 then 1 else 0 end) as repeat_listener_count,
+        min(first_listened_at) as first_listened_at,
+        max(last_listened_at) as last_listened_at
+    from affinities
+    group by track_key
+
+),
+
+-- with the listens of no known user
+listens as (
+
+    select
+        daily_track_listens.source_name,
+        daily_track_listens.track_id,
+        sum(daily_track_listens.listen_count) as listen_count,
+        sum(case
+            when daily_track_listens.listened_date > boundary.week_before
+                then daily_track_listens.listen_count
+            else 0
+        end) as listen_count_last_7_days,
+        sum(case
+            when daily_track_listens.listened_date > boundary.month_before
+                then daily_track_listens.listen_count
+            else 0
+        end) as listen_count_last_30_days
+    from daily_track_listens
+    cross join boundary
+    group by
+        daily_track_listens.source_name,
+        daily_track_listens.track_id
+
+),
+
+described as (
+
+    select
+        tracks.track_key,
+        tracks.artist_key,
+        tracks.album_key,
+        tracks.source_name,
+        tracks.track_id,
+        named_genres.genre_names,
+        tracks.duration_seconds,
+        coalesce(listens.listen_count, 0) as listen_count,
+        coalesce(listens.listen_count_last_7_days, 0)
+            as listen_count_last_7_days,
+        coalesce(listens.listen_count_last_30_days, 0)
+            as listen_count_last_30_days,
+        coalesce(listeners.listener_count, 0) as listener_count,
+        coalesce(listeners.repeat_listener_count, 0) as repeat_listener_count,
+        rank() over (
+            partition by tracks.source_name
+            order by coalesce(listens.listen_count, 0) desc
+        ) as popularity_rank,
+        tracks.is_deleted,
+        tracks.is_inferred,
+        listeners.first_listened_at,
+        listeners.last_listened_at,
+        boundary.boundary_at as data_cutoff_at
+    from tracks
+    cross join boundary
+    left join named_genres
+        on tracks.track_key = named_genres.track_key
+    left join listeners
+        on tracks.track_key = listeners.track_key
+    left join listens
+        on
+            tracks.source_name = listens.source_name
+            and tracks.track_id = listens.track_id
+    where
+        tracks.is_current
+        and tracks.track_id is not null
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(track_key as {{ type_key() }}) as track_key,
+        cast(artist_key as {{ type_key() }}) as artist_key,
+        cast(album_key as {{ type_key() }}) as album_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        cast(track_id as {{ dbt.type_string() }}) as track_id,
+
+        -- attributes
+        cast(genre_names as {{ dbt.type_string() }}) as genre_names,
+
+        -- measures
+        cast(duration_seconds as {{ dbt.type_int() }}) as duration_seconds,
+        cast(listen_count as {{ dbt.type_int() }}) as listen_count,
+        cast(listen_count_last_7_days as {{ dbt.type_int() }})
+            as listen_count_last_7_days,
+        cast(listen_count_last_30_days as {{ dbt.type_int() }})
+            as listen_count_last_30_days,
+        cast(listener_count as {{ dbt.type_int() }}) as listener_count,
+        cast(repeat_listener_count as {{ dbt.type_int() }}) as repeat_listener_count,
+        cast(popularity_rank as {{ dbt.type_int() }}) as popularity_rank,
+
+        -- booleans
+        cast(is_deleted as {{ dbt.type_boolean() }}) as is_deleted,
+        cast(is_inferred as {{ dbt.type_boolean() }}) as is_inferred,
+
+        -- timestamps
+        cast(first_listened_at as {{ dbt.type_timestamp() }}) as first_listened_at,
+        cast(last_listened_at as {{ dbt.type_timestamp() }}) as last_listened_at,
+        cast(data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at
+    from described
+
+)
+
+select
+    track_key,
+    artist_key,
+    album_key,
+    source_name,
+    track_id,
+    genre_names,
+    duration_seconds,
+    listen_count,
+    listen_count_last_7_days,
+    listen_count_last_30_days,
+    listener_count,
+    repeat_listener_count,
+    popularity_rank,
+    is_deleted,
+    is_inferred,
+    first_listened_at,
+    last_listened_at,
+    data_cutoff_at
+from final

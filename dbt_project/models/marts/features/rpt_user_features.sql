@@ -1,0 +1,214 @@
+with
+
+affinities as (
+
+    select * from {{ ref('rpt_user_track_affinities') }}
+
+),
+
+users as (
+
+    select * from {{ ref('dim_users') }}
+
+),
+
+tracks as (
+
+    select * from {{ ref('dim_tracks') }}
+
+),
+
+user_genres as (
+
+    select * from {{ ref('bridge_user_genres') }}
+
+),
+
+genres as (
+
+    select * from {{ ref('dim_genres') }}
+
+),
+
+crawls as (
+
+    select * from {{ ref('stg_moovitamix__crawls') }}
+
+),
+
+boundary as (
+
+    select max(boundary_at) as boundary_at
+    from crawls
+
+),
+
+favorites as (
+
+    select
+        user_genres.user_key,
+        {{ dbt.listagg(
+            'genres.genre_name', "', '", 'order by user_genres.position'
+        ) }} as favorite_genre_names,
+        count(*) as favorite_genre_count
+    from user_genres
+    inner join genres
+        on user_genres.genre_key = genres.genre_key
+    where genres.genre_name is not null
+    group by user_genres.user_key
+
+),
+
+by_artist as (
+
+    select
+        affinities.user_key,
+        tracks.artist_key,
+        sum(affinities.listen_count) as listen_count,
+        sum(affinities.current_listen_count) as current_listen_count,
+        count(*) as track_count,
+        sum(case when affinities.listen_count > 1 then 1 else 0 end)
+            as repeated_track_count,
+        min(affinities.first_listened_at) as first_listened_at,
+        max(affinities.last_listened_at) as last_listened_at
+    from affinities
+    inner join tracks
+        on affinities.track_key = tracks.track_key
+    group by
+        affinities.user_key,
+        tracks.artist_key
+
+),
+
+-- the unknown artist is none
+ranked_artists as (
+
+    select
+        by_artist.*,
+        case when by_artist.artist_key = {{ unknown_key() }} then 0 else 1 end
+            as artist_count,
+        row_number() over (
+            partition by by_artist.user_key
+            order by
+                case
+                    when by_artist.artist_key = {{ unknown_key() }} then 1
+                    else 0
+                end,
+                by_artist.listen_count desc,
+                by_artist.artist_key
+        ) as artist_rank
+    from by_artist
+
+),
+
+listening as (
+
+    select
+        user_key,
+        sum(listen_count) as listen_count,
+        sum(current_listen_count) as current_listen_count,
+        sum(track_count) as track_count,
+        sum(repeated_track_count) as repeated_track_count,
+        sum(artist_count) as artist_count,
+        min(first_listened_at) as first_listened_at,
+        max(last_listened_at) as last_listened_at
+    from ranked_artists
+    group by user_key
+
+),
+
+described as (
+
+    select
+        users.user_key,
+        ranked_artists.artist_key as top_artist_key,
+        users.source_name,
+        users.user_id,
+        users.gender_group,
+        favorites.favorite_genre_names,
+        coalesce(favorites.favorite_genre_count, 0) as favorite_genre_count,
+        coalesce(listening.listen_count, 0) as listen_count,
+        coalesce(listening.current_listen_count, 0) as current_listen_count,
+        coalesce(listening.track_count, 0) as track_count,
+        coalesce(listening.repeated_track_count, 0) as repeated_track_count,
+        coalesce(listening.artist_count, 0) as artist_count,
+        {{ dbt.datediff('listening.last_listened_at', 'boundary.boundary_at', 'day') }}
+            as last_listened_days_ago,
+        users.is_deleted,
+        users.is_inferred,
+        listening.first_listened_at,
+        listening.last_listened_at,
+        boundary.boundary_at as data_cutoff_at
+    from users
+    cross join boundary
+    left join favorites
+        on users.user_key = favorites.user_key
+    left join listening
+        on users.user_key = listening.user_key
+    left join ranked_artists
+        on
+            users.user_key = ranked_artists.user_key
+            and ranked_artists.artist_rank = 1
+            and ranked_artists.artist_count = 1
+    where
+        users.is_current
+        and users.user_id is not null
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(user_key as {{ type_key() }}) as user_key,
+        cast(top_artist_key as {{ type_key() }}) as top_artist_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        cast(user_id as {{ dbt.type_string() }}) as user_id,
+
+        -- attributes
+        cast(gender_group as {{ dbt.type_string() }}) as gender_group,
+        cast(favorite_genre_names as {{ dbt.type_string() }}) as favorite_genre_names,
+
+        -- measures
+        cast(favorite_genre_count as {{ dbt.type_int() }}) as favorite_genre_count,
+        cast(listen_count as {{ dbt.type_int() }}) as listen_count,
+        cast(current_listen_count as {{ dbt.type_int() }}) as current_listen_count,
+        cast(track_count as {{ dbt.type_int() }}) as track_count,
+        cast(repeated_track_count as {{ dbt.type_int() }}) as repeated_track_count,
+        cast(artist_count as {{ dbt.type_int() }}) as artist_count,
+        cast(last_listened_days_ago as {{ dbt.type_int() }}) as last_listened_days_ago,
+
+        -- booleans
+        cast(is_deleted as {{ dbt.type_boolean() }}) as is_deleted,
+        cast(is_inferred as {{ dbt.type_boolean() }}) as is_inferred,
+
+        -- timestamps
+        cast(first_listened_at as {{ dbt.type_timestamp() }}) as first_listened_at,
+        cast(last_listened_at as {{ dbt.type_timestamp() }}) as last_listened_at,
+        cast(data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at
+    from described
+
+)
+
+select
+    user_key,
+    top_artist_key,
+    source_name,
+    user_id,
+    gender_group,
+    favorite_genre_names,
+    favorite_genre_count,
+    listen_count,
+    current_listen_count,
+    track_count,
+    repeated_track_count,
+    artist_count,
+    last_listened_days_ago,
+    is_deleted,
+    is_inferred,
+    first_listened_at,
+    last_listened_at,
+    data_cutoff_at
+from final

@@ -1,0 +1,59 @@
+with
+
+tracks as (
+
+    select * from {{ ref('dim_tracks') }}
+
+),
+
+track_genres as (
+
+    select * from {{ ref('int_track_genres_normalized') }}
+
+),
+
+-- a track without a genre stands with the unknown one, so that no join loses it
+bridged as (
+
+    select
+        tracks.track_key,
+        coalesce(track_genres.genre_key, {{ unknown_key() }}) as genre_key,
+        tracks.source_name,
+        tracks.track_id,
+        row_number() over (
+            partition by tracks.track_key
+            order by track_genres.position, track_genres.genre_key
+        ) as position,
+        count(*) over (partition by tracks.track_key) as genre_count
+    from tracks
+    left join track_genres
+        on tracks.track_key = track_genres.track_key
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(track_key as {{ type_key() }}) as track_key,
+        cast(genre_key as {{ type_key() }}) as genre_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        cast(track_id as {{ dbt.type_string() }}) as track_id,
+
+        -- measures
+        cast(position as {{ dbt.type_int() }}) as position,
+        cast(genre_count as {{ dbt.type_int() }}) as genre_count
+    from bridged
+
+)
+
+select
+    track_key,
+    genre_key,
+    source_name,
+    track_id,
+    position,
+    genre_count
+from final

@@ -1,0 +1,66 @@
+with
+
+tracks as (
+
+    select * from {{ ref('int_tracks_versioned') }}
+
+),
+
+members as (
+
+    -- one spelling of several, always the same one
+    select
+        album_key,
+        artist_key,
+        source_name,
+        min(album_title) as album_title,
+        min(artist_name) as artist_name,
+        min(first_observed_at) as first_observed_at
+    from tracks
+    where album_title is not null
+    group by
+        album_key,
+        artist_key,
+        source_name
+
+    union all
+
+    -- the unknown member, for tracks without an album
+    select
+        {{ unknown_key() }} as album_key,
+        {{ unknown_key() }} as artist_key,
+        'unknown' as source_name,
+        null as album_title,
+        null as artist_name,
+        null as first_observed_at
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(album_key as {{ type_key() }}) as album_key,
+        cast(artist_key as {{ type_key() }}) as artist_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+
+        -- attributes
+        cast(album_title as {{ dbt.type_string() }}) as album_title,
+        cast(artist_name as {{ dbt.type_string() }}) as artist_name,
+
+        -- timestamps
+        cast(first_observed_at as {{ dbt.type_timestamp() }}) as first_observed_at
+    from members
+
+)
+
+select
+    album_key,
+    artist_key,
+    source_name,
+    album_title,
+    artist_name,
+    first_observed_at
+from final

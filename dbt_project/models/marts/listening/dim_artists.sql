@@ -1,0 +1,57 @@
+with
+
+tracks as (
+
+    select * from {{ ref('int_tracks_versioned') }}
+
+),
+
+members as (
+
+    -- one spelling of several, always the same one
+    select
+        artist_key,
+        source_name,
+        min(artist_name) as artist_name,
+        min(first_observed_at) as first_observed_at
+    from tracks
+    where artist_name is not null
+    group by
+        artist_key,
+        source_name
+
+    union all
+
+    -- the unknown member, for tracks without an artist
+    select
+        {{ unknown_key() }} as artist_key,
+        'unknown' as source_name,
+        null as artist_name,
+        null as first_observed_at
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(artist_key as {{ type_key() }}) as artist_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+
+        -- attributes
+        cast(artist_name as {{ dbt.type_string() }}) as artist_name,
+
+        -- timestamps
+        cast(first_observed_at as {{ dbt.type_timestamp() }}) as first_observed_at
+    from members
+
+)
+
+select
+    artist_key,
+    source_name,
+    artist_name,
+    first_observed_at
+from final

@@ -1,0 +1,83 @@
+with
+
+track_genres as (
+
+    select * from {{ ref('int_track_genres_normalized') }}
+
+),
+
+user_genres as (
+
+    select * from {{ ref('int_user_genres_normalized') }}
+
+),
+
+named_by_either as (
+
+    select
+        genre_key,
+        source_name,
+        genre_name,
+        is_listed
+    from track_genres
+
+    union all
+
+    select
+        genre_key,
+        source_name,
+        genre_name,
+        is_listed
+    from user_genres
+
+),
+
+members as (
+
+    select
+        genre_key,
+        source_name,
+        genre_name,
+        is_listed
+    from named_by_either
+    group by
+        genre_key,
+        source_name,
+        genre_name,
+        is_listed
+
+    union all
+
+    -- the unknown member, for tracks and users without a genre
+    select
+        {{ unknown_key() }} as genre_key,
+        'unknown' as source_name,
+        null as genre_name,
+        false as is_listed
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(genre_key as {{ type_key() }}) as genre_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+
+        -- attributes
+        cast(genre_name as {{ dbt.type_string() }}) as genre_name,
+
+        -- booleans
+        cast(is_listed as {{ dbt.type_boolean() }}) as is_listed
+    from members
+
+)
+
+select
+    genre_key,
+    source_name,
+    genre_name,
+    is_listed
+from final

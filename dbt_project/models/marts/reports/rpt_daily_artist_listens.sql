@@ -1,0 +1,56 @@
+with
+
+listens as (
+
+    select * from {{ ref('fct_listens') }}
+
+),
+
+tracks as (
+
+    select * from {{ ref('dim_tracks') }}
+
+),
+
+counted as (
+
+    select
+        tracks.artist_key,
+        listens.source_name,
+        listens.listened_date,
+        count(*) as listen_count,
+        count(distinct listens.user_id) as listener_count
+    from listens
+    inner join tracks
+        on listens.track_key = tracks.track_key
+    group by
+        tracks.artist_key,
+        listens.source_name,
+        listens.listened_date
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(artist_key as {{ type_key() }}) as artist_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        cast(listened_date as date) as listened_date,
+
+        -- measures
+        cast(listen_count as {{ dbt.type_int() }}) as listen_count,
+        cast(listener_count as {{ dbt.type_int() }}) as listener_count
+    from counted
+
+)
+
+select
+    artist_key,
+    source_name,
+    listened_date,
+    listen_count,
+    listener_count
+from final

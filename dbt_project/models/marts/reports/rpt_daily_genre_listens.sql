@@ -1,0 +1,57 @@
+with
+
+listens as (
+
+    select * from {{ ref('fct_listens') }}
+
+),
+
+track_genres as (
+
+    select * from {{ ref('bridge_track_genres') }}
+
+),
+
+-- a listen counts once for each genre of its track
+counted as (
+
+    select
+        track_genres.genre_key,
+        listens.source_name,
+        listens.listened_date,
+        count(*) as listen_count,
+        count(distinct listens.user_id) as listener_count
+    from listens
+    inner join track_genres
+        on listens.track_key = track_genres.track_key
+    group by
+        track_genres.genre_key,
+        listens.source_name,
+        listens.listened_date
+
+),
+
+final as (
+
+    select
+        -- keys
+        cast(genre_key as {{ type_key() }}) as genre_key,
+
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        cast(listened_date as date) as listened_date,
+
+        -- measures
+        cast(listen_count as {{ dbt.type_int() }}) as listen_count,
+        cast(listener_count as {{ dbt.type_int() }}) as listener_count
+    from counted
+
+)
+
+select
+    genre_key,
+    source_name,
+    listened_date,
+    listen_count,
+    listener_count
+from final

@@ -1,0 +1,77 @@
+{#- The listens that any version of any record has ever listed are the rows of the
+    fact, each once, no more and no fewer. Counted from landing by another way than
+    the fact's own: the n-th occurrence exists where a version lists the track at
+    least n times. -#}
+
+with
+
+sightings as (
+
+    select * from {{ ref('int_listens_unnested') }}
+
+),
+
+listens as (
+
+    select * from {{ ref('fct_listens') }}
+
+),
+
+repeats as (
+
+    select
+        history_key,
+        valid_from,
+        track_id,
+        count(*) as repeat_count
+    from sightings
+    group by
+        history_key,
+        valid_from,
+        track_id
+
+),
+
+landed as (
+
+    select
+        history_key,
+        track_id,
+        max(repeat_count) as listen_count
+    from repeats
+    group by
+        history_key,
+        track_id
+
+),
+
+built as (
+
+    select
+        history_key,
+        track_id,
+        count(*) as listen_count,
+        count(distinct listen_key) as key_count
+    from listens
+    group by
+        history_key,
+        track_id
+
+)
+
+select
+    coalesce(landed.history_key, built.history_key) as history_key,
+    coalesce(landed.track_id, built.track_id) as track_id,
+    landed.listen_count as landed_count,
+    built.listen_count as built_count,
+    built.key_count
+from landed
+full outer join built
+    on
+        landed.history_key = built.history_key
+        and landed.track_id = built.track_id
+where
+    landed.listen_count is null
+    or built.listen_count is null
+    or landed.listen_count <> built.listen_count
+    or built.key_count <> built.listen_count
