@@ -1,0 +1,89 @@
+"""The project as dbt parses it: its manifest, read once.
+
+In: the repository. Out: the nodes of `manifest.json` and what dbt warned of on the way.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dbt.cli.main import dbtRunner
+
+from warehouse.settings import PROJECT_ROOT
+
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `dbt parse` knows of the project.
+
+    Attributes:
+        content: `manifest.json`.
+    """
+
+    content: dict[str, Any]
+
+    def nodes(self, *kinds: str) -> list[Node]:
+        """The nodes of these resource types, by name."""
+        found = [
+            node
+            for part in ("nodes", "sources", "exposures", "macros", "unit_tests")
+            for node in self.content[part].values()
+            if node["resource_type"] in kinds and node["package_name"] == "listenhouse"
+        ]
+        return sorted(found, key=lambda node: str(node["unique_id"]))
+
+    @property
+    def models(self) -> list[Node]:
+        """The models."""
+        return self.nodes("model")
+
+    def model(self, name: str) -> Node:
+        """The model of this name."""
+        node: Node = self.content["nodes"][f"model.listenhouse.{name}"]
+        return node
+
+    def parents(self, node: Node) -> list[str]:
+        """Unique ids of what a node reads."""
+        parents: list[str] = self.content["parent_map"][node["unique_id"]]
+        return parents
+
+    def children(self, node: Node, *kinds: str) -> list[str]:
+        """Unique ids of what reads a node, of these kinds (`model`, `exposure`, …)."""
+        return [
+            child
+            for child in self.content["child_map"][node["unique_id"]]
+            if child.split(".")[0] in kinds
+        ]
+
+    def tests_of(self, node: Node) -> list[Node]:
+        """The generic tests that are attached to a node."""
+        return [
+            test for test in self.nodes("test") if test.get("attached_node") == node["unique_id"]
+        ]
+
+
+def parse_project(folder: Path) -> Manifest:
+    """Parses the project.
+
+    Args:
+        folder: Where dbt may write its artifacts.
+
+    Returns:
+        The manifest.
+    """
+    result = dbtRunner().invoke(
+        [
+            "--quiet",
+            "parse",
+            "--no-partial-parse",
+            *("--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT)),
+            *("--target-path", str(folder), "--log-path", str(folder)),
+        ]
+    )
+    assert result.success, result.exception
+    return Manifest(json.loads((folder / "manifest.json").read_text()))

@@ -1,0 +1,79 @@
+"""One clock: what is built is of one crawl, and stays so until the next is pinned."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
+from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
+
+FIRST = Day(users=(user(1),), tracks=(track(10),), listen_history=(history(1, [10]),))
+SECOND = FIRST.having("tracks", track(10, name="Renamed"), track(11)).having(
+    "listen_history", history(1, [11, 10])
+)
+
+
+def test_a_crawl_that_commits_during_a_build_is_left_for_the_next(
+    warehouse: Warehouse, landing: Landing
+) -> None:
+    landing.crawl(boundary(1), FIRST)
+    warehouse.dbt(*BUILD_UNTESTED)
+    before = warehouse.fingerprints()
+
+    landing.crawl(boundary(2), SECOND)
+    # all but the model that pins the boundary, as if that had run just before the commit
+    warehouse.dbt(*BUILD_UNTESTED, "--exclude", "stg_moovitamix__crawls")
+    assert warehouse.fingerprints() == before
+
+    warehouse.dbt(*BUILD, "--select", "fct_listens+")
+    assert warehouse.fingerprints() == before
+
+    warehouse.dbt(*BUILD_UNTESTED)
+    assert warehouse.query("select count(*) from marts.fct_listens") == [(2,)]
+
+
+def test_a_crawl_that_is_not_committed_is_invisible(warehouse: Warehouse, landing: Landing) -> None:
+    landing.crawl(boundary(1), FIRST)
+    warehouse.dbt(*BUILD_UNTESTED)
+    before = warehouse.fingerprints()
+    landing.merge(boundary(2), SECOND)
+    warehouse.dbt(*BUILD)
+    assert warehouse.fingerprints() == before
+
+
+def test_fields_that_the_api_adds_do_not_disturb(warehouse: Warehouse, landing: Landing) -> None:
+    landing.crawl(boundary(1), FIRST)
+    warehouse.dbt(*BUILD_UNTESTED)
+    for table in ("users", "tracks", "listen_history", "crawls", "rejected_records"):
+        warehouse.execute(f"alter table raw_moovitamix.{table} add column mood text")
+    landing.crawl(boundary(2), SECOND)
+    warehouse.dbt(*BUILD_UNTESTED)
+
+
+def test_a_source_without_listens_builds(warehouse: Warehouse, landing: Landing) -> None:
+    for number, day in enumerate((Day(), Day(listen_history=(history(None, None),))), start=1):
+        landing.crawl(boundary(number), day)
+        warehouse.dbt(*BUILD)
+    assert warehouse.query("select count(*) from marts.fct_listens") == [(0,)]
+
+
+def test_freshness_is_that_of_the_crawls(warehouse: Warehouse, landing: Landing) -> None:
+    landing.crawl(boundary(1), FIRST)
+    assert set(warehouse.dbt("source", "freshness").statuses.values()) == {"pass"}
+    for age, status in (("30 hours", "warn"), ("60 hours", "error")):
+        warehouse.execute(
+            f"update raw_moovitamix.crawls set committed_at = now() - interval '{age}'"
+        )
+        outcome = warehouse.dbt("source", "freshness", check=False)
+        assert set(outcome.statuses.values()) == {status}
+
+
+def test_the_dev_target_builds_in_schemas_of_the_developer(
+    warehouse: Warehouse, landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing.crawl(boundary(1), FIRST)
+    monkeypatch.setenv("LISTENHOUSE_DEV_NAME", "Alice B.")
+    warehouse.dbt(*BUILD_UNTESTED, "--target", "dev", "--select", "+dim_tracks")
+    schemas = warehouse.query("select distinct schemaname from pg_tables order by 1")
+    assert ("dev_alice_b_marts",) in schemas
+    assert ("marts",) not in schemas

@@ -1,0 +1,387 @@
+"""dbt-project-evaluator's rules, checked over the manifest: the package cannot be installed here.
+
+Each rule names what breaks it. What may, stands in `EXCEPTIONS` with the reason; an exception
+that nothing needs any more fails too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+import pytest
+
+from tests.dbt_project.artifacts import Manifest, Node
+
+Rule = Callable[[Manifest], Iterator[str]]
+
+ONE_CLOCK = (
+    "the newest committed crawl, pinned by stg_moovitamix__crawls, is the clock that every staging"
+    " model reads landing by"
+)
+INFERRED = (
+    "inferred members are, by definition, the ids that the versions lack; the dimension unites both"
+)
+STAR = "both are tables that people query; folding one into the other would take it from them"
+EXCEPTIONS: dict[str, dict[str, str]] = {
+    "direct_join_to_source": dict.fromkeys(
+        (
+            "stg_moovitamix__listen_history",
+            "stg_moovitamix__rejected_records",
+            "stg_moovitamix__tracks",
+            "stg_moovitamix__users",
+        ),
+        ONE_CLOCK,
+    ),
+    "rejoining_of_upstream_concepts": {
+        "int_tracks_versioned > int_tracks_inferred > dim_tracks": INFERRED,
+        "int_users_versioned > int_users_inferred > dim_users": INFERRED,
+        "dim_users > bridge_user_genres > rpt_user_features": STAR,
+        "dim_tracks > rpt_daily_artist_listens > rpt_top_charts": STAR,
+    },
+    "staging_dependent_on_staging": dict.fromkeys(
+        (
+            "stg_moovitamix__listen_history",
+            "stg_moovitamix__rejected_records",
+            "stg_moovitamix__tracks",
+            "stg_moovitamix__users",
+        ),
+        ONE_CLOCK,
+    ),
+}
+
+MODEL_FANOUT = 3
+CHAINED_VIEWS = 5
+JOINS = 7
+LAYERS = {
+    "staging": ("stg_",),
+    "intermediate": ("int_",),
+    # a bridge is a dimension's list of many-to-many pairs; the design names them so
+    "marts": ("dim_", "fct_", "rpt_", "bridge_"),
+}
+
+
+def layer(node: Node) -> str:
+    return str(node["fqn"][1])
+
+
+def name_of(unique_id: str) -> str:
+    return unique_id.split(".", 2)[2]
+
+
+def direct_join_to_source(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        kinds = {parent.split(".")[0] for parent in manifest.parents(model)}
+        if {"source", "model"} <= kinds:
+            yield model["name"]
+
+
+def downstream_models_dependent_on_source(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        reads_source = any(parent.startswith("source.") for parent in manifest.parents(model))
+        if reads_source and layer(model) != "staging":
+            yield model["name"]
+
+
+def duplicate_sources(manifest: Manifest) -> Iterator[str]:
+    seen: set[str] = set()
+    for source in manifest.nodes("source"):
+        if source["relation_name"] in seen:
+            yield source["name"]
+        seen.add(source["relation_name"])
+
+
+def hard_coded_references(manifest: Manifest) -> Iterator[str]:
+    pattern = re.compile(r"\b(?:from|join)\s+(?:\"|\{\{\s*var\b|[a-z_][a-z0-9_]*\s*\.)", re.I)
+    for node in manifest.nodes("model", "test"):
+        code = re.sub(r"\{#.*?#\}|--[^\n]*", "", node["raw_code"], flags=re.S)
+        if pattern.search(re.sub(r"extract\([^)]*\)", "", code)):
+            yield node["name"]
+
+
+def model_fanout(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        leaves = [
+            child
+            for child in manifest.children(model, "model")
+            if not manifest.children(manifest.content["nodes"][child], "model")
+        ]
+        if len(leaves) > MODEL_FANOUT:
+            yield model["name"]
+
+
+def multiple_sources_joined(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        if sum(parent.startswith("source.") for parent in manifest.parents(model)) > 1:
+            yield model["name"]
+
+
+def rejoining_of_upstream_concepts(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        parents = set(manifest.parents(model))
+        for parent in parents:
+            node = manifest.content["nodes"].get(parent)
+            if node is None or node["resource_type"] != "model":
+                continue
+            only_child = manifest.children(node, "model", "exposure") == [model["unique_id"]]
+            for grandparent in set(manifest.parents(node)) & parents:
+                if only_child and grandparent.startswith("model."):
+                    yield f"{name_of(grandparent)} > {node['name']} > {model['name']}"
+
+
+def root_models(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        if not manifest.parents(model):
+            yield model["name"]
+
+
+def source_fanout(manifest: Manifest) -> Iterator[str]:
+    for source in manifest.nodes("source"):
+        if len(manifest.children(source, "model")) > 1:
+            yield source["name"]
+
+
+def staging_dependent_on_later_layers(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        layers = {
+            layer(manifest.content["nodes"][parent])
+            for parent in manifest.parents(model)
+            if parent.startswith("model.")
+        }
+        if layer(model) == "staging" and layers - {"staging"}:
+            yield model["name"]
+
+
+def staging_dependent_on_staging(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        if layer(model) == "staging" and any(
+            parent.startswith("model.") for parent in manifest.parents(model)
+        ):
+            yield model["name"]
+
+
+def intermediate_dependent_on_marts(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        reads = {
+            layer(manifest.content["nodes"][parent])
+            for parent in manifest.parents(model)
+            if parent.startswith("model.")
+        }
+        if layer(model) == "intermediate" and "marts" in reads:
+            yield model["name"]
+
+
+def too_many_joins(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        if len(re.findall(r"\bjoin\b", model["raw_code"], re.I)) >= JOINS:
+            yield model["name"]
+
+
+def unused_sources(manifest: Manifest) -> Iterator[str]:
+    for source in manifest.nodes("source"):
+        if not manifest.children(source, "model"):
+            yield source["name"]
+
+
+def missing_primary_key_tests(manifest: Manifest) -> Iterator[str]:
+    for node in manifest.nodes("model", "seed"):
+        unique: set[str] = set()
+        not_null: set[str] = set()
+        combined = False
+        for test in manifest.tests_of(node):
+            kind = test["test_metadata"]["name"]
+            unique |= {test["column_name"]} if kind == "unique" else set()
+            not_null |= {test["column_name"]} if kind == "not_null" else set()
+            combined |= kind == "unique_combination"
+        if not combined and not unique & not_null:
+            yield node["name"]
+
+
+def models_without_tests(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        if not manifest.tests_of(model):
+            yield model["name"]
+
+
+def sources_without_freshness(manifest: Manifest) -> Iterator[str]:
+    for source in manifest.nodes("source"):
+        freshness = source["freshness"] or {}
+        if not (freshness.get("warn_after") or {}).get("count") or not source["loaded_at_query"]:
+            yield source["name"]
+
+
+def undocumented(manifest: Manifest) -> Iterator[str]:
+    for node in manifest.nodes("model", "seed", "source"):
+        if not node["description"].startswith("One row per"):
+            yield node["name"]
+        for column in node["columns"].values():
+            if not column["description"].strip() or not column["data_type"]:
+                yield f"{node['name']}.{column['name']}"
+    for source in manifest.nodes("source"):
+        if not source["source_description"]:
+            yield source["source_name"]
+
+
+def undocumented_tests(manifest: Manifest) -> Iterator[str]:
+    for test in manifest.nodes("test", "unit_test"):
+        if "test_metadata" not in test and not test["description"]:
+            yield test["name"]
+
+
+def misnamed_models(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        if not model["name"].startswith(LAYERS[layer(model)]):
+            yield model["name"]
+
+
+def misplaced_models(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        folders = PurePosixPath(model["original_file_path"]).parts
+        right = folders[:3] == ("dbt_project", "models", layer(model))
+        if layer(model) == "staging":
+            right = right and model["name"].startswith(f"stg_{folders[3]}__")
+        if not right or model["schema"] != layer(model):
+            yield model["name"]
+
+
+def misplaced_descriptions(manifest: Manifest) -> Iterator[str]:
+    """A model is described in the one file of its folder, tests of it included."""
+    for model in manifest.models:
+        file = PurePosixPath(model["original_file_path"])
+        described = PurePosixPath((model["patch_path"] or "").removeprefix("listenhouse://"))
+        if described != file.parent / f"_{file.parent.name}__models.yml":
+            yield model["name"]
+    for source in manifest.nodes("source"):
+        file = PurePosixPath(source["original_file_path"])
+        if file.parent.name != source["source_name"]:
+            yield source["name"]
+
+
+def chained_views(manifest: Manifest) -> Iterator[str]:
+    def depth(unique_id: str) -> int:
+        node = manifest.content["nodes"].get(unique_id)
+        if node is None or node["config"].get("materialized") != "view":
+            return 0
+        return 1 + max((depth(parent) for parent in manifest.parents(node)), default=0)
+
+    for model in manifest.models:
+        if depth(model["unique_id"]) > CHAINED_VIEWS:
+            yield model["name"]
+
+
+def public_models_without_contract(manifest: Manifest) -> Iterator[str]:
+    for model in manifest.models:
+        is_public = model["access"] == "public"
+        if is_public != (layer(model) == "marts") or is_public != model["contract"]["enforced"]:
+            yield model["name"]
+
+
+def foreign_keys_without_relationship(manifest: Manifest) -> Iterator[str]:
+    owners = {
+        column
+        for model in manifest.models
+        for column in model["columns"]
+        if model["name"].startswith("dim_") and next(iter(model["columns"])) == column
+    }
+    for model in manifest.models:
+        if layer(model) != "marts":
+            continue
+        related = {
+            test["column_name"]
+            for test in manifest.tests_of(model)
+            if test["test_metadata"]["name"] == "relationships"
+            and test["config"]["severity"].lower() == "error"
+        }
+        for position, column in enumerate(model["columns"]):
+            is_own = position == 0 and model["name"].startswith("dim_")
+            target = "date_day" if column == "listened_date" else column.removeprefix("top_")
+            if target in owners and not is_own and column not in related:
+                yield f"{model['name']}.{column}"
+
+
+def checks_that_only_warn(manifest: Manifest) -> Iterator[str]:
+    for test in manifest.nodes("test"):
+        if test["config"]["severity"].lower() != "error":
+            yield test["name"]
+
+
+def personal_data_beyond_staging(manifest: Manifest) -> Iterator[str]:
+    personal = {
+        column["name"]
+        for node in manifest.nodes("source", "model")
+        for column in node["columns"].values()
+        if column["config"].get("meta", {}).get("pii")
+    }
+    assert personal >= {"first_name", "last_name", "email", "record"}
+    for model in manifest.models:
+        if layer(model) != "staging":
+            yield from (f"{model['name']}.{name}" for name in personal & set(model["columns"]))
+        if layer(model) == "marts":
+            reads = {manifest.content["nodes"][p]["name"] for p in manifest.parents(model)}
+            if reads & {"stg_moovitamix__users", "stg_moovitamix__rejected_records"}:
+                yield model["name"]
+
+
+def engine_specific_sql(manifest: Manifest) -> Iterator[str]:
+    pattern = re.compile(r"::|distinct\s+on\b|->|\bjsonb?_|\bilike\b", re.I)
+    for node in manifest.nodes("model", "test"):
+        if pattern.search(re.sub(r"\{#.*?#\}|--[^\n]*", "", node["raw_code"], flags=re.S)):
+            yield node["name"]
+    for macro in manifest.nodes("macro"):
+        is_portable = macro["original_file_path"].startswith("macros/portable/")
+        if not is_portable and pattern.search(macro["macro_sql"]):
+            yield macro["name"]
+
+
+def models_with_logic_without_unit_test(manifest: Manifest) -> Iterator[str]:
+    # its rows are compared with Python's calendar in test_dates.py: a year is too long to list
+    tested = {test["model"] for test in manifest.nodes("unit_test")} | {"dim_dates"}
+    yield from (model["name"] for model in manifest.models if model["name"] not in tested)
+
+
+RULES: list[Rule] = [
+    chained_views,
+    direct_join_to_source,
+    downstream_models_dependent_on_source,
+    duplicate_sources,
+    engine_specific_sql,
+    foreign_keys_without_relationship,
+    hard_coded_references,
+    intermediate_dependent_on_marts,
+    misnamed_models,
+    misplaced_descriptions,
+    misplaced_models,
+    missing_primary_key_tests,
+    model_fanout,
+    models_with_logic_without_unit_test,
+    models_without_tests,
+    multiple_sources_joined,
+    personal_data_beyond_staging,
+    public_models_without_contract,
+    rejoining_of_upstream_concepts,
+    root_models,
+    source_fanout,
+    sources_without_freshness,
+    staging_dependent_on_later_layers,
+    staging_dependent_on_staging,
+    checks_that_only_warn,
+    too_many_joins,
+    undocumented,
+    undocumented_tests,
+    unused_sources,
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_project_keeps_the_rule_but_for_named_exceptions(
+    manifest: Manifest, rule: Rule
+) -> None:
+    found = set(rule(manifest))
+    excepted = set(EXCEPTIONS.get(rule.__name__, {}))
+    assert found - excepted == set(), "breaks the rule"
+    assert excepted - found == set(), "stale exception"
+
+
+def test_exceptions_are_of_rules_that_exist() -> None:
+    assert set(EXCEPTIONS) <= {rule.__name__ for rule in RULES}

@@ -1,0 +1,136 @@
+"""Runs dbt in tests, and reads what it built.
+
+In: the URL of a database with a landing schema. Out: dbt's results; canonical fingerprints of
+the marts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psycopg
+from dbt.cli.main import dbtRunner
+from psycopg import sql
+
+from warehouse.settings import PROJECT_ROOT
+
+BUILD = ("build", "--exclude-resource-type", "unit_test")
+"""Builds and tests the data; dbt's unit tests, which no data changes, run once elsewhere."""
+
+BUILD_UNTESTED = ("build", "--exclude-resource-type", "test", "unit_test")
+"""Builds seeds and models only."""
+
+
+class BuildFailedError(AssertionError):
+    """A dbt command failed; says which nodes and why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a dbt command did.
+
+    Attributes:
+        statuses: Status of every node that ran, by its name.
+        message: Why the command as a whole failed, if it did.
+    """
+
+    statuses: dict[str, str]
+    message: str = ""
+
+    @property
+    def failed(self) -> set[str]:
+        """Names of the nodes that did not succeed."""
+        return {
+            name
+            for name, status in self.statuses.items()
+            if status not in ("success", "pass", "no-op")
+        }
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One database, and dbt pointed at it.
+
+    Attributes:
+        url: The database's connection URL.
+        folder: Where dbt writes its artifacts and logs.
+    """
+
+    url: str
+    folder: Path
+
+    def dbt(self, *arguments: str, check: bool = True) -> Outcome:
+        """Runs a dbt command, from the root of the repository.
+
+        Args:
+            *arguments: As on the command line.
+            check: Whether to raise when it does not succeed.
+
+        Returns:
+            The status of every node.
+
+        Raises:
+            BuildFailedError: The command failed, and `check` is set.
+        """
+        with self._environment():
+            result = dbtRunner().invoke(["--quiet", *arguments, "--no-use-colors"])
+        statuses: dict[str, str] = {}
+        reasons = [str(result.exception)] if result.exception else []
+        for node in getattr(result.result, "results", []):
+            if str(node.node.resource_type) == "operation":
+                continue
+            statuses[node.node.name] = str(node.status)
+            if str(node.status) not in ("success", "pass", "no-op", "skipped"):
+                reasons.append(f"{node.node.name}: {node.status} {node.message}")
+        if check and not result.success:
+            raise BuildFailedError("\n".join(reasons))
+        return Outcome(statuses, str(result.exception or ""))
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    def execute(self, statement: str) -> None:
+        """Runs and commits a statement."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+
+    def fingerprints(self, schema: str = "marts") -> dict[str, str]:
+        """A hash of all rows of every table in a schema, whatever their order."""
+        with psycopg.connect(self.url) as connection:
+            tables = connection.execute(
+                "select tablename from pg_tables where schemaname = %s order by 1", (schema,)
+            ).fetchall()
+            prints = {}
+            for (table,) in tables:
+                row = connection.execute(
+                    sql.SQL(
+                        "select md5(coalesce(string_agg(md5(t::text), '' order by md5(t::text)),"
+                        " '')) from {} as t"
+                    ).format(sql.Identifier(schema, table))
+                ).fetchone()
+                assert row is not None
+                prints[table] = row[0]
+        return prints
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        here = Path.cwd()
+        variables = {
+            "LISTENHOUSE_DATABASE_URL": self.url,
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+        }
+        os.chdir(PROJECT_ROOT)
+        try:
+            with mock.patch.dict(os.environ, variables):
+                yield
+        finally:
+            os.chdir(here)
