@@ -95,7 +95,8 @@ into landing, where every version is kept. Nothing becomes visible unless all of
         try:
             run_load(read_settings(), accept_shrink=args.accept_shrink)
         except ListenhouseError as error:
-            if getattr(args, "debug", False):
+            # dlt takes the flag out of the arguments before it calls
+            if "--debug" in sys.argv:
                 raise
             print(error, file=sys.stderr)  # noqa: T201 (a command's message)
             sys.exit(error.exit_code)

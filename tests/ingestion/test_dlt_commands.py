@@ -1,0 +1,57 @@
+"""dlt's own commands, as installed, on the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.commands import run_command
+from tests.ingestion.scripted_api import ScriptedApi
+
+
+@pytest.fixture
+def environment(tmp_path: Path, database_url: str, api: ScriptedApi) -> dict[str, str]:
+    """Points the commands at the scripted API and an empty database."""
+    return {
+        "LISTENHOUSE_HOME": str(tmp_path / "home"),
+        "LISTENHOUSE_DATABASE_URL": database_url,
+        "LISTENHOUSE_API_URL": api.url,
+    }
+
+
+def test_the_pipeline_runs_and_tells_of_itself(
+    environment: dict[str, str], connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    run = run_command("dlt", "pipeline", "listen_history", "run", environment=environment)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    assert "users 250 250 0 0 0" in " ".join(run.stdout.split())
+    assert connection.execute("select count(*) from raw_moovitamix.users").fetchone() == (250,)
+    assert (tmp_path / "home/dlt/pipelines/listen_history").is_dir()
+
+    info = run_command("dlt", "pipeline", "listen_history", "info", environment=environment)
+    assert info.returncode == 0
+    assert "raw_moovitamix" in info.stdout
+    trace = run_command("dlt", "pipeline", "listen_history", "trace", environment=environment)
+    assert trace.returncode == 0
+    assert "listen_history: 3 row(s)" in trace.stdout
+    schema = run_command("dlt", "pipeline", "listen_history", "schema", environment=environment)
+    assert schema.returncode == 0
+    assert "row_hash" in schema.stdout
+
+
+def test_the_module_is_the_same_command(
+    environment: dict[str, str], connection: psycopg.Connection, api: ScriptedApi
+) -> None:
+    run = run_command("python", "-m", "ingestion", environment=environment)
+    assert run.returncode == 0, run.stderr
+
+    api.records["users"] = api.records["users"][:10]
+    refused = run_command("python", "-m", "ingestion", environment=environment)
+    assert refused.returncode == 1
+    assert "--accept-shrink" in refused.stderr
+    accepted = run_command("python", "-m", "ingestion", "--accept-shrink", environment=environment)
+    assert accepted.returncode == 0, accepted.stderr
+    assert connection.execute("select count(*) from raw_moovitamix.crawls").fetchone() == (2,)

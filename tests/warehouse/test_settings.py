@@ -1,0 +1,59 @@
+"""Settings from environment variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from warehouse.errors import SettingsError
+from warehouse.settings import PROJECT_ROOT, read_settings
+
+
+def test_without_any_variable_everything_is_ours() -> None:
+    settings = read_settings({})
+
+    assert settings.uses_embedded_postgres
+    assert settings.uses_simulator
+    assert settings.home == PROJECT_ROOT / ".listenhouse"
+    assert settings.database_url == "postgresql://listenhouse@127.0.0.1:54320/listenhouse"
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert read_settings({"LISTENHOUSE_DATABASE_URL": " "}).uses_embedded_postgres
+
+
+def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
+    settings = read_settings(
+        {
+            "LISTENHOUSE_DATABASE_URL": "postgresql://ada:secret@db.example:6432/music",
+            "LISTENHOUSE_API_URL": "https://api.example/v1/",
+            "LISTENHOUSE_HOME": str(tmp_path),
+            "LISTENHOUSE_CRAWL_THREADS": "3",
+        }
+    )
+
+    assert settings.database_url == "postgresql://ada:secret@db.example:6432/music"
+    assert settings.api_url == "https://api.example/v1"
+    assert settings.dlt_directory == tmp_path / "dlt"
+    assert settings.crawl_threads == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LISTENHOUSE_PORT", "0"),
+        ("LISTENHOUSE_PORT", "65536"),
+        ("LISTENHOUSE_PORT", "port"),
+        ("LISTENHOUSE_CRAWL_THREADS", "-1"),
+        ("LISTENHOUSE_API_URL", "api.example"),
+        ("LISTENHOUSE_API_URL", "ftp://api.example"),
+        ("LISTENHOUSE_DATABASE_URL", "mysql://ada@db.example/music"),
+        ("LISTENHOUSE_DATABASE_URL", "postgresql:///music"),
+        ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example:port/music"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_but_a_password_is_not(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as refusal:
+        read_settings({name: value})
+    assert "hunter2" not in str(refusal.value)

@@ -1,0 +1,97 @@
+"""The `listenhouse` command: what neither dlt nor dbt does.
+
+In: the command line. Out: services up or down, a day run, and lines a person can act on.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+
+from warehouse.errors import ListenhouseError
+from warehouse.settings import Settings, read_settings
+
+
+class _Commands(click.Group):
+    """Prints expected failures as one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except ListenhouseError as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(str(error), err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=_Commands, context_settings={"max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@click.version_option(package_name="listenhouse")
+def main(debug: bool) -> None:  # noqa: ARG001 (read by the group)
+    """Runs the listen-history warehouse; loads are dlt's, models are dbt's."""
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+
+
+@main.command()
+def up() -> None:
+    """Start PostgreSQL and the simulator, where they are ours to start."""
+    from ingestion.crawl_ledger import count_crawls  # noqa: PLC0415
+    from ingestion.moovitamix import LANDING_SCHEMA  # noqa: PLC0415
+    from warehouse.database import connect  # noqa: PLC0415
+    from warehouse.services import start_postgres, start_source  # noqa: PLC0415
+
+    settings = read_settings()
+    start_postgres(settings)
+    with connect(settings, "listenhouse up") as connection:
+        landed_days = count_crawls(connection, LANDING_SCHEMA)
+    # the day that was landed last: only a run lets the simulator move on
+    start_source(settings, day=max(landed_days - 1, 0))
+    _show_status(settings)
+
+
+@main.command()
+def down() -> None:
+    """Stop what `up` started; the data stays."""
+    from warehouse.services import stop_services  # noqa: PLC0415
+
+    stopped = stop_services(read_settings())
+    click.echo(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+@main.command()
+def status() -> None:
+    """Show what runs, and what was landed last."""
+    _show_status(read_settings())
+
+
+@main.command()
+def url() -> None:
+    """Print the connection URL of the warehouse, for psql and other tools."""
+    click.echo(read_settings().database_url)
+
+
+@main.command()
+@click.option(
+    "--accept-shrink",
+    is_flag=True,
+    help="Land the crawl even when the API holds far less than before, or other keys.",
+)
+def run(accept_shrink: bool) -> None:
+    """Run a day: start, load, build and test."""
+    from warehouse.daily_run import run_day  # noqa: PLC0415
+    from warehouse.run_summary import print_summary  # noqa: PLC0415
+
+    settings = read_settings()
+    print_summary(settings, run_day(settings, accept_shrink=accept_shrink))
+
+
+def _show_status(settings: Settings) -> None:
+    from warehouse.service_status import describe_services  # noqa: PLC0415
+
+    Console(highlight=False).print(describe_services(settings))

@@ -1,0 +1,165 @@
+"""One day: start what has to run, land, build and test.
+
+In: settings. Out: a warehouse that is one crawl further, and a short report.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from dbt.artifacts.schemas.results import NodeStatus
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt_common.events.base_types import EventMsg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ingestion.crawl_ledger import count_crawls
+from ingestion.landing import LoadReport
+from ingestion.load_command import load_with_progress
+from ingestion.moovitamix import LANDING_SCHEMA
+from warehouse.errors import StepFailedError
+from warehouse.run_lock import hold_run_lock
+from warehouse.services import start_postgres, start_source
+from warehouse.settings import PROJECT_ROOT, Settings
+
+_FAILURES = frozenset(map(str, (NodeStatus.Error, NodeStatus.Fail, NodeStatus.RuntimeErr)))
+_SUCCESSES = frozenset(map(str, (NodeStatus.Success, NodeStatus.Pass)))
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What `dbt build` did.
+
+    Attributes:
+        models: Models built.
+        tests: Tests passed, unit tests included.
+        warnings: Tests that warned.
+    """
+
+    models: int
+    tests: int
+    warnings: int
+
+
+@dataclass
+class RunReport:
+    """What a run did; filled step by step.
+
+    Attributes:
+        load: What was landed.
+        build: What was built.
+        listen_count: Rows of `marts.fct_listens`.
+        seconds: Duration by step, in order.
+    """
+
+    load: LoadReport | None = None
+    build: BuildReport | None = None
+    listen_count: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
+    """Runs a day, step after step; a step that fails ends it.
+
+    Args:
+        settings: Source and warehouse.
+        accept_shrink: Land the crawl even when the source holds far less than before.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ListenhouseError: A step failed; says which, why and what to do.
+    """
+    report = RunReport()
+    with _timed(report, "start"):
+        start_postgres(settings)
+    # held until the marts stand, so that no second run lands or builds in between
+    with hold_run_lock(settings) as lock:
+        with _timed(report, "start"):
+            start_source(settings, day=count_crawls(lock, LANDING_SCHEMA))
+        with _timed(report, "load"):
+            report.load = load_with_progress(settings, lock, accept_shrink=accept_shrink)
+        with _timed(report, "build"):
+            report.build = build()
+        row = lock.execute("select count(*) from marts.fct_listens").fetchone()
+        report.listen_count = int(row[0]) if row else 0
+    return report
+
+
+def build() -> BuildReport:
+    """Runs `dbt build` in this process, with a progress bar where a terminal watches.
+
+    Returns:
+        What was built and tested.
+
+    Raises:
+        StepFailedError: A model or a test failed; names each.
+    """
+    progress = Progress(
+        TextColumn("dbt build"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+    with progress:
+        task = progress.add_task("dbt build", total=None)
+
+        def show(event: EventMsg) -> None:
+            if event.info.name == "LogStartLine":
+                progress.update(task, completed=event.data.index, total=event.data.total)
+
+        # its failures are told below, all of it is in dbt's own log file
+        arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
+        arguments += ["--profiles-dir", str(PROJECT_ROOT)]
+        outcome = dbtRunner(callbacks=[show]).invoke(arguments)
+    return _judge(outcome)
+
+
+def _judge(outcome: dbtRunnerResult) -> BuildReport:
+    result = outcome.result
+    if not isinstance(result, RunExecutionResult):
+        raise StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")
+    counts: Counter[str] = Counter()
+    failures = []
+    for node in result.results:
+        kind = str(node.node.resource_type)
+        if str(node.status) in _FAILURES:
+            failures.append(f"{node.node.name}: {_first_line(node.message or str(node.status))}")
+        elif str(node.status) in _SUCCESSES:
+            counts[kind] += 1
+        elif str(node.status) == NodeStatus.Warn:
+            counts["warning"] += 1
+    if failures or not outcome.success:
+        raise StepFailedError(
+            "dbt build failed, the marts behind it are as they were:\n  "
+            + "\n  ".join(failures or ["no node failed"])
+            + "\nThe rows that failed a test are in the schema test_failures. Mend the cause and "
+            "run `dbt build`; the load before it is complete and need not be repeated."
+        )
+    return BuildReport(
+        models=counts["model"],
+        tests=counts["test"] + counts["unit_test"],
+        warnings=counts["warning"],
+    )
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:3]) if lines else "no message"
+
+
+@contextmanager
+def _timed(report: RunReport, step: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    spent = report.seconds.get(step, 0.0)
+    report.seconds[step] = spent + time.perf_counter() - begin

@@ -1,0 +1,35 @@
+"""The short table at the end of a run, and what a person can do next."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from ingestion.load_command import endpoint_table
+from warehouse.daily_run import RunReport
+from warehouse.settings import Settings
+
+
+def print_summary(settings: Settings, report: RunReport) -> None:
+    """Prints what a run did.
+
+    Args:
+        settings: Which warehouse.
+        report: A run that went through.
+    """
+    console = Console(highlight=False)
+    if report.load is not None:
+        console.print(endpoint_table(report.load))
+    if report.build is not None:
+        warned = f", {report.build.warnings} warned" if report.build.warnings else ""
+        console.print(
+            f"{report.listen_count:,} listens in marts.fct_listens; "
+            f"{report.build.models} models built, {report.build.tests} tests passed{warned}."
+        )
+    steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.seconds.items())
+    console.print(f"{steps}.\n")
+    # an external URL can hold a password, which does not belong into a log
+    where = settings.database_url if settings.uses_embedded_postgres else "`listenhouse url`"
+    console.print(f"connect       {where}", soft_wrap=True)
+    console.print("see lineage   dbt docs generate && dbt docs serve")
+    console.print("another day   make run")
+    console.print("stop          make stop")

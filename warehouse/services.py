@@ -1,0 +1,61 @@
+"""The servers that Listenhouse starts by itself: PostgreSQL and the simulator.
+
+In: settings. Out: both servers up or down; those that the settings replace are left alone.
+"""
+
+from __future__ import annotations
+
+from warehouse import embedded_postgres
+from warehouse.settings import Settings
+from warehouse.simulator_process import start_simulator, stop_simulator
+
+
+def start_postgres(settings: Settings) -> bool:
+    """Starts the embedded PostgreSQL, unless the settings name another.
+
+    Args:
+        settings: Which database.
+
+    Returns:
+        True when it was started now.
+
+    Raises:
+        EmbeddedPostgresError: It cannot be started.
+    """
+    return settings.uses_embedded_postgres and embedded_postgres.start(settings)
+
+
+def start_source(settings: Settings, day: int) -> bool:
+    """Starts the simulator on a day, unless the settings name an API.
+
+    Args:
+        settings: Which source.
+        day: The day to serve.
+
+    Returns:
+        True when it was started now.
+
+    Raises:
+        SimulatorError: It cannot be started.
+    """
+    return settings.uses_simulator and start_simulator(settings, day)
+
+
+def stop_services(settings: Settings) -> list[str]:
+    """Stops what was started here.
+
+    Args:
+        settings: Which servers.
+
+    Returns:
+        What was stopped, in words.
+
+    Raises:
+        EmbeddedPostgresError: PostgreSQL does not stop.
+    """
+    stopped = []
+    if stop_simulator(settings):
+        stopped.append("the simulator")
+    if embedded_postgres.stop(settings):
+        stopped.append("PostgreSQL")
+    return stopped
