@@ -21,10 +21,10 @@ clean: ## Stop and delete everything that was made here: data, environment, cach
 	@rm -rf .listenhouse .venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
 
 lint: .venv/dev ## Check style, types and SQL
-	@ruff check && ruff format --check && mypy && sqlfluff lint --processes 2 dbt_project macros tests/dbt
+	@ruff check && ruff format --check && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
 
 format: .venv/dev ## Mend style in place
-	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project macros tests/dbt
+	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project tests/dbt
 
 cov: .venv/dev ## Run the tests and write coverage to htmlcov/
 	@pytest -n 2 --dist loadfile --cov --cov-report html --cov-report term:skip-covered
@@ -41,21 +41,22 @@ tree: ## Show the folders of the repository
 dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlthub, which has its own licence)
 	@dlt pipeline listen_history show
 
-# What is installed is what the lock files say, whatever was installed before.
+# The lock files are complete, so pip has nothing to resolve (--no-deps); with extras of locked
+# packages it would try to, and refuse for want of a hash.
 .venv/run: requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Listenhouse needs Python 3.11 or newer, $(PYTHON) is ' + sys.version.split()[0] + ': run make PYTHON=python3.12, or whichever you have.')"
 	@echo "Installing into .venv …"
 	@$(PYTHON) -m venv .venv
-	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.lock
-	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 .venv/dashboard: .venv/run requirements-dashboard.lock
-	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dashboard.lock
+	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dashboard.lock
 	@touch $@
 
 # After a change of dependencies in pyproject.toml; hashes, and no addresses.
