@@ -98,4 +98,4 @@ def _explain(settings: Settings, error: psycopg.OperationalError) -> str:
         remedy = "create the database, or correct its name in LISTENHOUSE_DATABASE_URL"
     else:
         remedy = "check LISTENHOUSE_DATABASE_URL and that the server runs"
-    return f"The PostgreSQL at {where} lets nobody in ({cause}): {remedy}."
+    return f"No connection to the PostgreSQL at {where} ({cause}): {remedy}."
