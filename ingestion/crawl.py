@@ -2,7 +2,9 @@
 
 In: a page reader. Out: the rows of one endpoint in a spool, with the figures that prove them
 complete. Pages can shift while they are read, so a crawl whose figures do not add up is
-repeated; one that never adds up fails, and nothing of it is landed.
+repeated; one that never adds up fails, and nothing of it is landed. Totals do not betray a row
+that went while another came, so keys that are missing since the last crawl are confirmed by
+another crawl too, before they are taken for deleted.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,11 +23,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import xxhash
 
 from ingestion.decoding import Page, RejectedRecord
 from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
 from ingestion.pages import PAGE_SIZE, PageReader
-from ingestion.spool import KeyColumns, Spool, key_columns
+from ingestion.spool import KeyColumns, Spool, key_columns, key_integers, packed_keys
 from warehouse.errors import IncompleteCrawlError
 
 MOST_CRAWLS = 4
@@ -66,6 +69,10 @@ class CrawledEndpoint:
         """Rows to land: each key once."""
         return self.spool.row_count - len(self.dropped_rows)
 
+    def rejected_keys(self) -> KeyColumns:
+        """The keys of the rejected records, where they are readable."""
+        return _rejected_keys(self.endpoint, self.rejected)
+
     def read_keys(self) -> KeyColumns:
         """The keys of the rows to land."""
         return tuple(np.delete(column, self.dropped_rows) for column in self.spool.read_keys())
@@ -84,6 +91,19 @@ class CrawledEndpoint:
             yield batch
 
 
+@dataclass(frozen=True)
+class MissingKeys:
+    """Keys that landing holds and a pass over the pages did not see.
+
+    Attributes:
+        count: How many.
+        digest: Hash over them, to compare two passes.
+    """
+
+    count: int
+    digest: str
+
+
 @dataclass
 class _Reading:
     """What one pass over the pages gave."""
@@ -93,6 +113,7 @@ class _Reading:
     rejected: list[RejectedRecord] = field(default_factory=list)
     repeated_rows: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     repeated_keys: frozenset[tuple[int, ...]] = frozenset()
+    missing: MissingKeys = field(default_factory=lambda: MissingKeys(0, ""))
 
     @property
     def row_count(self) -> int:
@@ -107,15 +128,18 @@ class _Reading:
             return f"the API reports {first} rows, its pages hold {self.row_count}"
         if self.repeated_keys:
             return f"{len(self.repeated_keys)} keys came more than once"
+        if self.missing.count:
+            return f"{self.missing.count} keys of the last crawl are missing"
         return None
 
     def repeats_like(self, other: _Reading | None) -> bool:
-        """Whether keys repeat in the data itself: alike in two passes, totals at rest."""
+        """Whether keys repeat or went in the data itself: alike in two passes, totals at rest."""
         return (
             other is not None
             and set(self.totals) == set(other.totals)
             and self.row_count == other.row_count == self.totals[0]
             and self.repeated_keys == other.repeated_keys
+            and self.missing == other.missing
         )
 
 
@@ -123,7 +147,7 @@ def crawl_endpoint(
     reader: PageReader,
     endpoint: Endpoint,
     folder: Path,
-    threads: int,
+    landed: KeyColumns | None,
     on_page: ProgressCallback,
 ) -> CrawledEndpoint:
     """Reads all rows of an endpoint, again where they may have moved meanwhile.
@@ -132,7 +156,7 @@ def crawl_endpoint(
         reader: Fetches pages.
         endpoint: What to crawl.
         folder: Where the spool goes.
-        threads: Pages fetched at the same time.
+        landed: Keys of the versions that landing holds valid, None before the first load.
         on_page: Told of each page read.
 
     Returns:
@@ -146,7 +170,9 @@ def crawl_endpoint(
     doubts = []
     for attempt in range(1, MOST_CRAWLS + 1):
         spool = Spool(endpoint, folder / f"{endpoint.name}-{attempt}.arrow")
-        reading = _read_all(reader, endpoint, spool, threads, on_page)
+        reading = _read_all(reader, endpoint, spool, on_page)
+        if landed is not None:
+            reading.missing = _find_missing(endpoint, reading, landed)
         doubt = reading.doubt()
         if doubt is None or reading.repeats_like(previous):
             return _settle(endpoint, reading)
@@ -160,13 +186,13 @@ def crawl_endpoint(
 
 
 def _read_all(
-    reader: PageReader, endpoint: Endpoint, spool: Spool, threads: int, on_page: ProgressCallback
+    reader: PageReader, endpoint: Endpoint, spool: Spool, on_page: ProgressCallback
 ) -> _Reading:
     reading = _Reading(spool)
     with spool:
         first = reader.read(endpoint, 1)
         page_count = max(1, -(-first.total // PAGE_SIZE))
-        for number, page in enumerate(_pages(reader, endpoint, first, page_count, threads), 1):
+        for number, page in enumerate(_pages(reader, endpoint, first, page_count), 1):
             reading.totals.append(page.total)
             reading.rejected.extend(page.rejected)
             spool.append(page.records, page.undeclared)
@@ -175,19 +201,17 @@ def _read_all(
     return reading
 
 
-def _pages(
-    reader: PageReader, endpoint: Endpoint, first: Page, page_count: int, threads: int
-) -> Iterator[Page]:
+def _pages(reader: PageReader, endpoint: Endpoint, first: Page, page_count: int) -> Iterator[Page]:
     """Yields pages in order; a bounded number is fetched ahead, so that memory is bounded."""
     yield first
     numbers = iter(range(2, page_count + 1))
     ahead: deque[Future[Page]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix=f"crawl-{endpoint.name}")
+    pool = ThreadPoolExecutor(reader.threads, thread_name_prefix=f"crawl-{endpoint.name}")
     try:
         while True:
             for number in numbers:
                 ahead.append(pool.submit(reader.read, endpoint, number))
-                if len(ahead) >= threads * _PAGES_AHEAD_PER_THREAD:
+                if len(ahead) >= reader.threads * _PAGES_AHEAD_PER_THREAD:
                     break
             if not ahead:
                 return
@@ -221,6 +245,22 @@ def _find_repeated(
     repeated[:-1] |= same
     rows = order[repeated].astype(np.int64)
     return rows, frozenset(zip(*(column[rows].tolist() for column in keys), strict=True))
+
+
+def _find_missing(endpoint: Endpoint, reading: _Reading, landed: KeyColumns) -> MissingKeys:
+    """Finds the landed keys that a pass did not see, neither good nor rejected."""
+    good = reading.spool.read_keys()
+    bad = _rejected_keys(endpoint, reading.rejected)
+    seen = tuple(np.concatenate(columns) for columns in zip(good, bad, strict=True))
+    landed_keys = packed_keys(landed)
+    missing = np.sort(landed_keys[~np.isin(landed_keys, packed_keys(seen))])
+    return MissingKeys(len(missing), xxhash.xxh3_128_hexdigest(missing.tobytes()))
+
+
+def _rejected_keys(endpoint: Endpoint, rejected: Sequence[RejectedRecord]) -> KeyColumns:
+    keys = [key_integers(record.key) for record in rejected if record.key is not None]
+    columns = range(len(endpoint.key))
+    return tuple(np.array([key[column] for key in keys], dtype=np.int64) for column in columns)
 
 
 def _settle(endpoint: Endpoint, reading: _Reading) -> CrawledEndpoint:

@@ -30,14 +30,14 @@ from ingestion.crawl_ledger import (
     create_crawls,
     next_boundary,
 )
-from ingestion.endpoint import ROW_HASH
+from ingestion.endpoint import ROW_HASH, Endpoint
 from ingestion.landed_versions import read_current_versions
 from ingestion.merge import landing_pipeline, merge
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.pages import HttpCounters, PageReader
 from ingestion.quarantine import create_rejected_records, record_rejections
 from ingestion.shrink_guard import refuse_shrunk
-from ingestion.spool import KeyColumns, key_columns, key_integers
+from ingestion.spool import KeyColumns, key_columns
 from warehouse.database import describe
 from warehouse.errors import DatabaseError
 from warehouse.settings import Settings
@@ -92,19 +92,19 @@ def load(
     with _crawl_folder(settings) as folder:
         started_at = datetime.now(UTC)
         reader = PageReader(settings)
+        crawled = []
+        carried = {}
         try:
-            crawled = [
-                crawl_endpoint(reader, endpoint, folder, settings.crawl_threads, on_page)
-                for endpoint in ENDPOINTS
-            ]
+            for endpoint in ENDPOINTS:
+                landed = _read_landed_keys(lock, settings, endpoint)
+                rows = crawl_endpoint(reader, endpoint, folder, landed, on_page)
+                if landed is not None and not accept_shrink:
+                    seen = zip(rows.read_keys(), rows.rejected_keys(), strict=True)
+                    refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed)
+                crawled.append(rows)
+                carried[endpoint.name] = _find_carried(lock, settings, rows)
         finally:
             reader.close()
-        carried = {
-            rows.endpoint.name: _compare_with_landing(
-                lock, settings, rows, accept_shrink=accept_shrink
-            )
-            for rows in crawled
-        }
         crawl = _land(lock, settings, crawled, carried, started_at)
     return LoadReport(
         crawl=crawl,
@@ -155,45 +155,31 @@ def _land(
     return crawl
 
 
-def _compare_with_landing(
-    connection: psycopg.Connection,
-    settings: Settings,
-    crawled: CrawledEndpoint,
-    *,
-    accept_shrink: bool,
-) -> list[str]:
-    """Guards against a shrunk source; finds the versions that rejected records keep valid.
+def _read_landed_keys(
+    connection: psycopg.Connection, settings: Settings, endpoint: Endpoint
+) -> KeyColumns | None:
+    """Reads the keys of the versions that are valid, None before the first load."""
+    landed = read_current_versions(connection, settings, LANDING_SCHEMA, endpoint, endpoint.key)
+    return None if landed is None else key_columns(endpoint, landed)
 
-    Returns:
-        Row hashes of current versions whose record is in quarantine today.
-    """
+
+def _find_carried(
+    connection: psycopg.Connection, settings: Settings, crawled: CrawledEndpoint
+) -> list[str]:
+    """Finds the row hashes of valid versions whose record is in quarantine today."""
+    rejected = set(_tuples(crawled.rejected_keys()))
+    if not rejected:
+        return []
+    rejected -= set(_tuples(crawled.read_keys()))
     endpoint = crawled.endpoint
     landed = read_current_versions(
         connection, settings, LANDING_SCHEMA, endpoint, (*endpoint.key, ROW_HASH)
     )
     if landed is None:
         return []
-    good = crawled.read_keys()
-    bad = _rejected_keys(crawled)
-    landed_keys = key_columns(endpoint, landed)
-    if not accept_shrink:
-        seen = tuple(np.concatenate(columns) for columns in zip(good, bad, strict=True))
-        refuse_shrunk(endpoint, seen, landed_keys)
-    rejected = set(_tuples(bad)) - (set(_tuples(good)) if len(bad[0]) else set())
-    if not rejected:
-        return []
     hashes: list[str] = landed.column(ROW_HASH).to_pylist()
-    return [
-        row_hash
-        for key, row_hash in zip(_tuples(landed_keys), hashes, strict=True)
-        if key in rejected
-    ]
-
-
-def _rejected_keys(crawled: CrawledEndpoint) -> KeyColumns:
-    keys = [key_integers(record.key) for record in crawled.rejected if record.key is not None]
-    columns = range(len(crawled.endpoint.key))
-    return tuple(np.array([key[column] for key in keys], dtype=np.int64) for column in columns)
+    keys = _tuples(key_columns(endpoint, landed))
+    return [row_hash for key, row_hash in zip(keys, hashes, strict=True) if key in rejected]
 
 
 def _tuples(keys: KeyColumns) -> Iterator[tuple[int, ...]]:

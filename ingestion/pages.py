@@ -68,10 +68,12 @@ class PageReader:
 
     Attributes:
         counters: What has been asked for so far.
+        threads: Pages it may be asked for at the same time.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.counters = HttpCounters()
+        self.threads = settings.crawl_threads
         self._settings = settings
         self._lock = threading.Lock()
         self._abandoned = threading.Event()

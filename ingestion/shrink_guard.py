@@ -6,13 +6,10 @@ and the way to accept it on purpose.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from ingestion.endpoint import Endpoint
-from ingestion.spool import KeyColumns
+from ingestion.spool import KeyColumns, packed_keys
 from warehouse.errors import ShrunkSourceError
 
 SMALLEST_SHARE_OF_ROWS = 0.8
@@ -41,14 +38,9 @@ def refuse_shrunk(endpoint: Endpoint, crawled: KeyColumns, landed: KeyColumns) -
             f"/{endpoint.name} holds {rows} rows, the last crawl had {before}: less than "
             f"{SMALLEST_SHARE_OF_ROWS:.0%}. {remedy}"
         )
-    shared = int(np.isin(_packed(landed), _packed(crawled)).sum())
+    shared = int(np.isin(packed_keys(landed), packed_keys(crawled)).sum())
     if shared < SMALLEST_SHARE_OF_KEYS * before:
         raise ShrunkSourceError(
             f"/{endpoint.name} shares {shared} of {before} keys with the last crawl: less than "
             f"{SMALLEST_SHARE_OF_KEYS:.0%}, as if it were another source. {remedy}"
         )
-
-
-def _packed(keys: KeyColumns) -> npt.NDArray[Any]:
-    """One comparable value per key."""
-    return keys[0] if len(keys) == 1 else np.rec.fromarrays(list(keys))

@@ -155,6 +155,15 @@ def key_columns(endpoint: Endpoint, rows: pa.RecordBatch | pa.Table) -> KeyColum
     return tuple(columns)
 
 
+def packed_keys(keys: KeyColumns) -> npt.NDArray[Any]:
+    """Makes one comparable value of each key, for sorting and set operations.
+
+    Args:
+        keys: Key columns of rows.
+    """
+    return keys[0] if len(keys) == 1 else np.rec.fromarrays(list(keys))
+
+
 def key_integers(key: tuple[Any, ...]) -> tuple[int, ...]:
     """Turns one key into the integers that `key_columns` uses."""
     return tuple(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +26,8 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     claimed_length: int | None = None
+    resets: bool = False
+    hangs: bool = False
 
 
 Fault = Callable[["ScriptedApi", str, int, int], Answer | None]
@@ -39,6 +44,7 @@ class ScriptedApi:
         self.fault: Fault | None = None
         self.calls: Counter[tuple[str, int]] = Counter()
         self.lock = threading.Lock()
+        self.closing = threading.Event()
 
     def page(self, endpoint: str, number: int, size: int) -> bytes:
         """The page as the API's contract has it."""
@@ -112,6 +118,15 @@ def serve(api: ScriptedApi) -> Iterator[ScriptedApi]:
             self.answer(answer or Answer(body))
 
         def answer(self, answer: Answer) -> None:
+            if answer.hangs:
+                api.closing.wait()
+            if answer.hangs or answer.resets:
+                # closed with data lost: the client gets a reset, not an end
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.connection.close()
+                self.close_connection = True
+                return
             length = len(answer.body) if answer.claimed_length is None else answer.claimed_length
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")
@@ -123,6 +138,10 @@ def serve(api: ScriptedApi) -> Iterator[ScriptedApi]:
             if length != len(answer.body):
                 self.close_connection = True
 
+        def finish(self) -> None:
+            with contextlib.suppress(OSError):
+                super().finish()
+
         def log_message(self, *_arguments: object) -> None:
             """Stays silent."""
 
@@ -133,4 +152,5 @@ def serve(api: ScriptedApi) -> Iterator[ScriptedApi]:
         try:
             yield api
         finally:
+            api.closing.set()
             server.shutdown()

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
+from time import monotonic, time
+from typing import Any
 
 import pytest
 
 from ingestion.landing import load
 from tests.ingestion.conftest import Landing
-from tests.ingestion.scripted_api import TIMESTAMP, Answer, ScriptedApi, history, track, user
+from tests.ingestion.scripted_api import (
+    TIMESTAMP,
+    Answer,
+    Fault,
+    ScriptedApi,
+    history,
+    track,
+    user,
+)
 from warehouse.errors import (
     BusyError,
     IncompleteCrawlError,
@@ -346,15 +358,32 @@ def test_pages_that_do_not_add_up_are_refused_and_nothing_is_landed(
     assert landing.tables() == set()
 
 
-def test_rows_that_move_during_the_crawl_are_read_again(landing: Landing, api: ScriptedApi) -> None:
-    def delete_the_first_user_once(
-        api: ScriptedApi, endpoint: str, page: int, call: int
-    ) -> Answer | None:
-        if (endpoint, page, call) == ("users", 2, 1):
-            del api.records["users"][0]
-        return None
+def test_rows_that_are_never_served_fail_the_load(landing: Landing, api: ScriptedApi) -> None:
+    landing.load()
+    api.records["users"] = api.records["users"][:240]
+    api.totals["users"] = 250
 
-    api.fault = delete_the_first_user_once
+    with pytest.raises(IncompleteCrawlError, match=r"reports 250 rows, its pages hold 240"):
+        landing.load()
+    assert landing.rows(
+        "select count(*) from raw_moovitamix.users where _dlt_valid_to is null"
+    ) == [(250,)]
+
+
+def at_the_second_users_page(change: Callable[[list[Any]], None]) -> Fault:
+    """Changes the source's users once, between the first page and the second."""
+
+    def fault(api: ScriptedApi, endpoint: str, page: int, call: int) -> None:
+        if (endpoint, page) == ("users", 2) and not fault_done:
+            fault_done.append(call)
+            change(api.records["users"])
+
+    fault_done: list[int] = []
+    return fault
+
+
+def test_a_row_deleted_during_the_crawl_hides_no_other(landing: Landing, api: ScriptedApi) -> None:
+    api.fault = at_the_second_users_page(lambda users: users.pop(0))
     report = landing.load()
 
     assert api.calls["users", 1] == 2
@@ -362,22 +391,99 @@ def test_rows_that_move_during_the_crawl_are_read_again(landing: Landing, api: S
     assert landing.rows("select count(*) from raw_moovitamix.users where id = 101") == [(1,)]
 
 
-def test_transient_faults_are_retried_and_counted_by_cause(
-    landing: Landing, api: ScriptedApi
-) -> None:
-    faults = {
-        1: Answer(b"sorry", 503),
-        2: Answer(b'{"items": [{"id"'),
-    }
-
-    def fail_twice(_api: ScriptedApi, endpoint: str, page: int, call: int) -> Answer | None:
-        return faults.get(call) if (endpoint, page) == ("users", 2) else None
-
-    api.fault = fail_twice
+def test_a_row_inserted_during_the_crawl_is_landed_once(landing: Landing, api: ScriptedApi) -> None:
+    api.fault = at_the_second_users_page(lambda users: users.insert(0, user(999)))
     report = landing.load()
 
-    assert report.http.retries == {"status 503": 1, "no JSON": 1}
+    assert report.crawl.figures["users"].landed == 251
+    assert landing.rows("select count(distinct id), count(*) from raw_moovitamix.users") == [
+        (251, 251)
+    ]
+
+
+def test_a_row_replaced_during_the_crawl_deletes_no_other(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+
+    def replace_the_first(users: list[Any]) -> None:
+        # the total stays, every row in between moves up: user 101 is on no page that is read
+        users.pop(0)
+        users.append(user(999))
+
+    api.fault = at_the_second_users_page(replace_the_first)
+    report = landing.load()
+
+    assert report.closed["users"] == 1
+    assert landing.rows("select id from raw_moovitamix.users where _dlt_valid_to is not null") == [
+        (1,)
+    ]
+
+
+def test_rows_reordered_during_the_crawl_are_all_landed(landing: Landing, api: ScriptedApi) -> None:
+    landing.load()
+    api.fault = at_the_second_users_page(lambda users: users.reverse())
+    report = landing.load()
+
+    assert (report.opened["users"], report.closed["users"]) == (0, 0)
+
+
+def test_a_clock_that_jumped_back_does_not_order_crawls_wrongly(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    landing.connection.execute(
+        """
+        update raw_moovitamix.crawls set boundary_at = boundary_at + interval '1 day';
+        update raw_moovitamix.users set _dlt_valid_from = _dlt_valid_from + interval '1 day';
+        """
+    )
+    ((tomorrow,),) = landing.rows("select boundary_at from raw_moovitamix.crawls")
+    api.records["users"][0] = user(1, gender="Male")
+    report = landing.load()
+
+    assert report.crawl.boundary_at > tomorrow
+    assert landing.rows(
+        """
+        select _dlt_valid_to > _dlt_valid_from
+        from raw_moovitamix.users where _dlt_valid_to is not null
+        """
+    ) == [(True,)]
+
+
+TRANSIENT_FAULTS = {
+    "status 500": Answer(b"sorry", 500),
+    "status 502": Answer(b"sorry", 502),
+    "status 503": Answer(b"sorry", 503),
+    "status 429": Answer(b"slow down", 429, {"Retry-After": "1"}),
+    "no JSON": Answer(b'{"items": [{"id"'),
+    "connection lost": Answer(b"", resets=True),
+    "time-out": Answer(b"", hangs=True),
+}
+
+
+@pytest.mark.parametrize("cause", TRANSIENT_FAULTS)
+def test_a_transient_fault_is_retried_and_counted_by_its_cause(
+    landing: Landing, api: ScriptedApi, cause: str
+) -> None:
+    landing.settings = replace(landing.settings, request_timeout_seconds=1)
+    api.fault = lambda _api, endpoint, page, call: (
+        TRANSIENT_FAULTS[cause] if (endpoint, page, call) == ("users", 2, 1) else None
+    )
+    report = landing.load()
+
+    assert report.http.retries == {cause: 1}
     assert report.crawl.figures["users"].landed == 250
+    assert landing.rows("select count(distinct id), count(*) from raw_moovitamix.users") == [
+        (250, 250)
+    ]
+
+
+def test_an_html_page_with_status_200_is_fetched_again(landing: Landing, api: ScriptedApi) -> None:
+    api.fault = lambda _api, endpoint, page, call: (
+        Answer(b"<html>Bad gateway</html>") if (endpoint, page, call) == ("users", 1, 1) else None
+    )
+    assert landing.load().http.retries == {"no JSON": 1}
 
 
 def test_a_body_cut_in_the_middle_is_fetched_again(landing: Landing, api: ScriptedApi) -> None:
@@ -406,19 +512,38 @@ def test_a_lasting_fault_names_endpoint_page_and_cause_and_changes_nothing(
     assert landing.tables() == set()
 
 
-def test_the_wait_that_the_server_asks_for_is_honoured(landing: Landing, api: ScriptedApi) -> None:
-    waits = []
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_the_wait_that_the_server_asks_for_is_honoured(
+    landing: Landing, api: ScriptedApi, form: str
+) -> None:
+    asked_at = []
 
     def ask_for_a_wait(_api: ScriptedApi, endpoint: str, page: int, call: int) -> Answer | None:
         if (endpoint, page) != ("users", 1):
             return None
-        waits.append(monotonic())
-        return Answer(b"slow down", 429, {"Retry-After": "2"}) if call == 1 else None
+        asked_at.append(monotonic())
+        # a date has whole seconds: three ahead are more than two
+        until = "2" if form == "seconds" else formatdate(time() + 3, usegmt=True)
+        return Answer(b"slow down", 429, {"Retry-After": until}) if call == 1 else None
 
     api.fault = ask_for_a_wait
     landing.load()
 
-    assert waits[1] - waits[0] >= 2
+    assert asked_at[1] - asked_at[0] >= 2
+
+
+def test_a_load_after_a_lasting_fault_completes(landing: Landing, api: ScriptedApi) -> None:
+    landing.load()
+    api.records["users"].append(user(251))
+    api.fault = lambda _api, endpoint, _page, _call: (
+        Answer(b"down", 503) if endpoint == "listen_history" else None
+    )
+    with pytest.raises(SourceError, match="/listen_history page 1 with status 503"):
+        landing.load()
+    assert landing.rows("select count(*) from raw_moovitamix.users") == [(250,)]
+
+    api.fault = None
+    assert landing.load().opened["users"] == 1
 
 
 def test_two_loads_at_once_are_refused_and_the_holder_is_named(landing: Landing) -> None:

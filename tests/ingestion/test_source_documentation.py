@@ -37,9 +37,7 @@ def test_the_source_is_the_schema_that_is_landed_in() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_every_declared_field_is_documented_with_its_type(endpoint: Endpoint) -> None:
-    (table,) = [
-        table for table in documented_source()["tables"] if table["name"] == endpoint.name
-    ]
+    (table,) = [table for table in documented_source()["tables"] if table["name"] == endpoint.name]
     documented = {column["name"]: column["data_type"] for column in table["columns"]}
 
     expected = {name: landing_type(endpoint, name) for name in endpoint.arrow_types}
