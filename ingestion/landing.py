@@ -30,6 +30,7 @@ from ingestion.crawl_ledger import (
     create_crawls,
     next_boundary,
 )
+from ingestion.drift import describe_drift
 from ingestion.endpoint import ROW_HASH, Endpoint
 from ingestion.landed_versions import read_current_versions
 from ingestion.merge import landing_pipeline, merge
@@ -54,12 +55,14 @@ class LoadReport:
         opened: Versions that are new, by endpoint.
         closed: Versions that ended, by endpoint.
         http: What the crawl cost in requests.
+        drift: Fields that the API added or gave up, one line each.
     """
 
     crawl: Crawl
     opened: dict[str, int]
     closed: dict[str, int]
     http: HttpCounters
+    drift: list[str]
 
 
 def _ignore_progress(_endpoint: str, _page: int, _pages: int) -> None:
@@ -94,6 +97,7 @@ def load(
         reader = PageReader(settings)
         crawled = []
         carried = {}
+        drift: list[str] = []
         try:
             for endpoint in ENDPOINTS:
                 landed = _read_landed_keys(lock, settings, endpoint)
@@ -103,6 +107,7 @@ def load(
                     refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed)
                 crawled.append(rows)
                 carried[endpoint.name] = _find_carried(lock, settings, rows)
+                drift += describe_drift(lock, LANDING_SCHEMA, rows)
         finally:
             reader.close()
         crawl = _land(lock, settings, crawled, carried, started_at)
@@ -111,6 +116,7 @@ def load(
         opened=_count_versions(lock, "_dlt_valid_from", crawl.boundary_at),
         closed=_count_versions(lock, "_dlt_valid_to", crawl.boundary_at),
         http=reader.counters,
+        drift=drift,
     )
 
 

@@ -38,14 +38,15 @@ def run_load(settings: Settings, *, accept_shrink: bool = False) -> LoadReport:
     console.print(
         f"Committed crawl {report.crawl.crawl_id} as of {report.crawl.boundary_at:%F %T} UTC."
     )
-    console.print(endpoint_table(report))
+    print_load(console, report)
     return report
 
 
-def endpoint_table(report: LoadReport) -> Table:
-    """The figures of a load, one row per endpoint.
+def print_load(console: Console, report: LoadReport) -> None:
+    """Prints the figures of a load, one row per endpoint, and what changed in the API.
 
     Args:
+        console: Where to.
         report: What was landed.
     """
     table = Table("endpoint", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -60,7 +61,9 @@ def endpoint_table(report: LoadReport) -> Table:
             figures.rejected,
         )
         table.add_row(name, *(f"{count:,}" for count in counts))
-    return table
+    console.print(table)
+    for line in report.drift:
+        console.print(f"Note: {line}.", soft_wrap=True)
 
 
 def load_with_progress(

@@ -19,7 +19,7 @@ from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.crawl import CrawledEndpoint
-from ingestion.endpoint import ROW_HASH, UNDECLARED
+from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
 from warehouse.database import library_url
 from warehouse.errors import LandingError
 from warehouse.run_lock import LOADER_APPLICATION
@@ -34,7 +34,7 @@ SERVER_PARAMETERS = {
     "work_mem": "1GB",
 }
 
-_DLT_COLUMNS = frozenset({ROW_HASH, "_dlt_valid_from", "_dlt_valid_to", "_dlt_load_id", "_dlt_id"})
+DLT_COLUMNS = frozenset({ROW_HASH, "_dlt_valid_from", "_dlt_valid_to", "_dlt_load_id", "_dlt_id"})
 
 
 def landing_pipeline(settings: Settings, schema: str) -> dlt.Pipeline:
@@ -101,9 +101,7 @@ def _resource(
     crawled: CrawledEndpoint, carried: Sequence[str], boundary_at: datetime
 ) -> DltResource:
     endpoint = crawled.endpoint
-    undeclared = _name_undeclared_columns(
-        crawled.spool.undeclared_names, {*endpoint.arrow_types, *_DLT_COLUMNS}
-    )
+    undeclared = name_undeclared_columns(endpoint, crawled.spool.undeclared_names)
     hints: dict[str, TColumnSchema] = dict(endpoint.column_hints)
     for column in undeclared.values():
         hints[column] = {"data_type": "json"}
@@ -153,13 +151,21 @@ def _expand(rows: pa.Table, undeclared: Mapping[str, str]) -> pa.Table:
     return rows
 
 
-def _name_undeclared_columns(names: set[str], taken: set[str]) -> dict[str, str]:
+def name_undeclared_columns(endpoint: Endpoint, names: set[str]) -> dict[str, str]:
     """Gives each undeclared field a column of its own, in dlt's spelling.
 
     Two fields can be one name in that spelling, or that of a declared column: a number then
     keeps them apart, the same on every crawl that serves the same fields.
+
+    Args:
+        endpoint: Whose fields.
+        names: Names of the fields, as served.
+
+    Returns:
+        The column by field.
     """
     naming = NamingConvention()
+    taken = {*endpoint.arrow_types, *DLT_COLUMNS}
     columns: dict[str, str] = {}
     for name in sorted(names):
         spelled = naming.normalize_identifier(name)

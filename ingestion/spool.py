@@ -38,11 +38,13 @@ class Spool:
     Attributes:
         row_count: Rows written so far.
         undeclared_names: Undeclared fields seen so far.
+        served_fields: Declared fields that some row has a value of.
     """
 
     def __init__(self, endpoint: Endpoint, path: Path) -> None:
         self.row_count = 0
         self.undeclared_names: set[str] = set()
+        self.served_fields: set[str] = set()
         self._endpoint = endpoint
         self._path = path
         self._pending: list[Record] = []
@@ -101,6 +103,11 @@ class Spool:
             return
         batch = self._to_batch(self._pending, self._pending_undeclared)
         self._writer.write_batch(batch)
+        self.served_fields.update(
+            name
+            for name in self._endpoint.arrow_types
+            if batch.column(name).null_count < batch.num_rows
+        )
         self._keys.append(key_columns(self._endpoint, batch))
         self._pending = []
         self._pending_undeclared = {}

@@ -115,7 +115,9 @@ def build() -> BuildReport:
 
         def show(event: EventMsg) -> None:
             if event.info.name == "LogStartLine":
-                progress.update(task, completed=event.data.index, total=event.data.total)
+                progress.update(task, total=event.data.total)
+            elif event.info.name == "NodeFinished":
+                progress.advance(task)
 
         # its failures are told below, all of it is in dbt's own log file
         arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]

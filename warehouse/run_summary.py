@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from ingestion.load_command import endpoint_table
+from ingestion.load_command import print_load
 from warehouse.daily_run import RunReport
 from warehouse.settings import Settings
 
@@ -18,7 +18,7 @@ def print_summary(settings: Settings, report: RunReport) -> None:
     """
     console = Console(highlight=False)
     if report.load is not None:
-        console.print(endpoint_table(report.load))
+        print_load(console, report.load)
     if report.build is not None:
         warned = f", {report.build.warnings} warned" if report.build.warnings else ""
         console.print(

@@ -48,10 +48,11 @@ def test_the_module_is_the_same_command(
     run = run_command("python", "-m", "ingestion", environment=environment)
     assert run.returncode == 0, run.stderr
 
-    api.records["users"] = api.records["users"][:10]
+    api.records["users"] = [record | {"nickname": "Al"} for record in api.records["users"][:10]]
     refused = run_command("python", "-m", "ingestion", environment=environment)
     assert refused.returncode == 1
     assert "--accept-shrink" in refused.stderr
     accepted = run_command("python", "-m", "ingestion", "--accept-shrink", environment=environment)
     assert accepted.returncode == 0, accepted.stderr
+    assert "Note: /users serves a field that is not declared, 'nickname'" in accepted.stdout
     assert connection.execute("select count(*) from raw_moovitamix.crawls").fetchone() == (2,)

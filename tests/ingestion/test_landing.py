@@ -261,22 +261,38 @@ def test_an_undeclared_field_becomes_a_column(landing: Landing, api: ScriptedApi
     second = landing.load()
 
     assert second.opened["users"] == 1
+    assert second.drift == [
+        "/users serves a field that is not declared, 'loyaltyTier': it lands as the json column "
+        "loyalty_tier",
+        "/users serves a field that is not declared, 'row_hash': it lands as the json column "
+        "row_hash_2",
+    ]
     assert landing.rows(
         """
         select loyalty_tier ->> 'name', row_hash_2::text
         from raw_moovitamix.users where loyalty_tier is not null
         """
     ) == [("gold", "5")]
-    assert landing.load().opened["users"] == 0
+    third = landing.load()
+    assert third.opened["users"] == 0
+    assert third.drift == []
 
 
-def test_a_field_that_is_gone_lands_as_null(landing: Landing, api: ScriptedApi) -> None:
-    lacking = track(1)
-    del lacking["album"]
-    api.records["tracks"][0] = lacking
+def test_a_field_that_is_gone_lands_as_null_and_is_announced(
+    landing: Landing, api: ScriptedApi
+) -> None:
     landing.load()
+    for record in api.records["tracks"]:
+        del record["album"]
+    second = landing.load()
 
-    assert landing.rows("select album from raw_moovitamix.tracks where id = 1") == [(None,)]
+    assert second.drift == [
+        "/tracks no longer serves the field of the column album: it lands as null"
+    ]
+    assert landing.rows(
+        "select distinct album from raw_moovitamix.tracks where _dlt_valid_to is null"
+    ) == [(None,)]
+    assert landing.load().drift == []
 
 
 def test_a_duration_in_whole_seconds_is_understood(landing: Landing, api: ScriptedApi) -> None:
