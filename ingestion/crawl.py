@@ -128,8 +128,6 @@ class _Reading:
             return f"the API reports {first} rows, its pages hold {self.row_count}"
         if self.repeated_keys:
             return f"{len(self.repeated_keys)} keys came more than once"
-        if self.missing.count:
-            return f"{self.missing.count} keys of the last crawl are missing"
         return None
 
     def repeats_like(self, other: _Reading | None) -> bool:
@@ -173,10 +171,14 @@ def crawl_endpoint(
         reading = _read_all(reader, endpoint, spool, on_page)
         if landed is not None:
             reading.missing = _find_missing(endpoint, reading, landed)
-        doubt = reading.doubt()
+        doubt, level = reading.doubt(), logging.WARNING
+        if doubt is None and reading.missing.count:
+            # no trouble: rows are deleted on most days
+            doubt = f"{reading.missing.count} keys of the last crawl are missing"
+            level = logging.INFO
         if doubt is None or reading.repeats_like(previous):
             return _settle(endpoint, reading)
-        _logger.warning("recrawl endpoint=%s attempt=%d cause=%r", endpoint.name, attempt, doubt)
+        _logger.log(level, "recrawl endpoint=%s attempt=%d cause=%r", endpoint.name, attempt, doubt)
         doubts.append(doubt)
         previous = reading
     raise IncompleteCrawlError(
