@@ -6,6 +6,7 @@ themselves.
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -77,7 +78,8 @@ def library_url(settings: Settings, application_name: str, parameters: Mapping[s
     location = parts.netloc
     if parts.password is None:
         user, _, address = location.rpartition("@")
-        location = f"{user or 'postgres'}:none@{address}"
+        # without a user libpq takes that of the operating system
+        location = f"{user or getpass.getuser()}:none@{address}"
     return urlunsplit(
         (parts.scheme, location, parts.path, urlencode(query, quote_via=quote), parts.fragment)
     )
