@@ -13,6 +13,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import sql
 
+WITHDRAWN_CRAWLS = "withdrawn_crawls"
+"""Table of the crawls that were taken back, which landing no longer shows."""
+
 
 @dataclass(frozen=True)
 class EndpointFigures:
@@ -109,8 +112,8 @@ def next_boundary(
 ) -> datetime:
     """Chooses the boundary of a crawl: now, but later than any boundary ever used.
 
-    Boundaries of crawls that were merged in part and never committed count as used, and the
-    clock may have jumped back since.
+    Boundaries of crawls that were merged in part and never committed count as used, and so do
+    those of withdrawn crawls; and the clock may have jumped back since.
 
     Args:
         connection: Connection to the warehouse.
@@ -118,18 +121,34 @@ def next_boundary(
         endpoints: Landing tables.
         now: The time, with its zone.
     """
+    latest = latest_boundary_used(connection, schema, endpoints)
+    now = now.astimezone(UTC)
+    return now if latest is None else max(now, latest + timedelta(microseconds=1))
+
+
+def latest_boundary_used(
+    connection: psycopg.Connection, schema: str, endpoints: Sequence[str]
+) -> datetime | None:
+    """The latest boundary that any crawl ever had, None before the first.
+
+    Args:
+        connection: Connection to the warehouse.
+        schema: Landing schema.
+        endpoints: Landing tables.
+    """
     used = [last_boundary(connection, schema)]
-    for endpoint in endpoints:
-        if table_exists(connection, schema, endpoint):
+    columns = dict.fromkeys(endpoints, ("_dlt_valid_from", "_dlt_valid_to"))
+    # what was built from a withdrawn crawl still bears its boundary: it must stay unmistakable
+    columns[WITHDRAWN_CRAWLS] = ("boundary_at", "boundaries_used_until")
+    for table, (first, second) in columns.items():
+        if table_exists(connection, schema, table):
             row = connection.execute(
-                sql.SQL("select greatest(max(_dlt_valid_from), max(_dlt_valid_to)) from {}").format(
-                    sql.Identifier(schema, endpoint)
+                sql.SQL("select greatest(max({}), max({})) from {}").format(
+                    sql.Identifier(first), sql.Identifier(second), sql.Identifier(schema, table)
                 )
             ).fetchone()
             used.append(row[0] if row else None)
-    latest = max((boundary for boundary in used if boundary), default=None)
-    now = now.astimezone(UTC)
-    return now if latest is None else max(now, latest + timedelta(microseconds=1))
+    return max((boundary for boundary in used if boundary), default=None)
 
 
 def commit_crawl(connection: psycopg.Connection, schema: str, crawl: Crawl) -> None:

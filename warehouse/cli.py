@@ -45,13 +45,16 @@ def up() -> None:
     from ingestion.moovitamix import LANDING_SCHEMA  # noqa: PLC0415
     from warehouse.database import connect  # noqa: PLC0415
     from warehouse.services import start_postgres, start_source  # noqa: PLC0415
+    from warehouse.simulator_process import find_simulator  # noqa: PLC0415
 
     settings = read_settings()
     start_postgres(settings)
     with connect(settings, "listenhouse up") as connection:
         landed_days = count_crawls(connection, LANDING_SCHEMA)
-    # the day that was landed last: only a run lets the simulator move on
-    start_source(settings, day=max(landed_days - 1, 0))
+    # the day that was landed last: only a run lets the simulator move on, and one may be
+    # crawling it now
+    if find_simulator(settings) is None:
+        start_source(settings, day=max(landed_days - 1, 0))
     _show_status(settings)
 
 
@@ -91,7 +94,36 @@ def run(accept_shrink: bool) -> None:
     print_summary(settings, run_day(settings, accept_shrink=accept_shrink))
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--rejected", is_flag=True, help="List every record in quarantine.")
+def check(as_json: bool, rejected: bool) -> None:
+    """Check source, landing and marts; exit 1 when something is wrong."""
+    from warehouse.checks.finding import Status  # noqa: PLC0415
+    from warehouse.checks.sanity_check import check_all  # noqa: PLC0415
+    from warehouse.checks.sanity_table import print_report, to_json  # noqa: PLC0415
+
+    report = check_all(read_settings())
+    if as_json:
+        click.echo(to_json(report, list_rejections=rejected))
+    else:
+        print_report(report, list_rejections=rejected)
+    sys.exit(1 if report.count(Status.WRONG) else 0)
+
+
+@main.command()
+@click.argument("crawl_id", required=False)
+@click.option("--reason", default="", help="Why; kept in the trace.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def withdraw(crawl_id: str | None, reason: str, yes: bool) -> None:
+    """Take back the last crawl, or CRAWL_ID and all after it."""
+    from ingestion.withdrawal_command import run_withdrawal  # noqa: PLC0415
+
+    if not run_withdrawal(read_settings(), crawl_id, reason, agreed=yes):
+        sys.exit(1)
+
+
 def _show_status(settings: Settings) -> None:
     from warehouse.service_status import describe_services  # noqa: PLC0415
 
-    Console(highlight=False).print(describe_services(settings))
+    Console(highlight=False, markup=False).print(describe_services(settings))
