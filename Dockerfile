@@ -10,5 +10,7 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 
 RUN useradd --create-home listenhouse
 USER listenhouse
-ENV LISTENHOUSE_HOME=/home/listenhouse/.listenhouse
+ENV LISTENHOUSE_HOME=/home/listenhouse/.listenhouse \
+    DBT_TARGET_PATH=/home/listenhouse/target \
+    DBT_LOG_PATH=/home/listenhouse/logs
 CMD ["listenhouse", "--help"]

@@ -23,7 +23,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
 from ingestion.decoding import Page, RejectedRecord
 from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
@@ -54,6 +53,8 @@ class CrawledEndpoint:
         duplicates: Rows dropped because an identical one is kept.
         rejected: Records that do not fit, or lost against a newer one of the same key.
         dropped_rows: Row numbers in the spool that are not to be landed, ascending.
+        unconfirmed: Packed keys that landing holds, that the last pass over the pages missed
+            and an earlier one saw: they may have moved, and count as present.
         spool: Where the rows are.
     """
 
@@ -62,6 +63,7 @@ class CrawledEndpoint:
     duplicates: int
     rejected: list[RejectedRecord]
     dropped_rows: npt.NDArray[np.int64]
+    unconfirmed: npt.NDArray[np.int64]
     spool: Spool
 
     @property
@@ -91,19 +93,6 @@ class CrawledEndpoint:
             yield batch
 
 
-@dataclass(frozen=True)
-class MissingKeys:
-    """Keys that landing holds and a pass over the pages did not see.
-
-    Attributes:
-        count: How many.
-        digest: Hash over them, to compare two passes.
-    """
-
-    count: int
-    digest: str
-
-
 @dataclass
 class _Reading:
     """What one pass over the pages gave."""
@@ -113,7 +102,7 @@ class _Reading:
     rejected: list[RejectedRecord] = field(default_factory=list)
     repeated_rows: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     repeated_keys: frozenset[tuple[int, ...]] = frozenset()
-    missing: MissingKeys = field(default_factory=lambda: MissingKeys(0, ""))
+    missing: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def row_count(self) -> int:
@@ -121,23 +110,27 @@ class _Reading:
 
     def doubt(self) -> str | None:
         """Says why rows may have moved while this pass read them, or None."""
-        first, last = self.totals[0], self.totals[-1]
-        if len(set(self.totals)) > 1:
-            return f"the total changed from {first} to {last} while its pages were read"
-        if self.row_count != first:
-            return f"the API reports {first} rows, its pages hold {self.row_count}"
+        if not self.is_at_rest:
+            return f"the total went from {min(self.totals)} to {max(self.totals)} between its pages"
+        if self.row_count != self.totals[0]:
+            return f"the API reports {self.totals[0]} rows, its pages hold {self.row_count}"
         if self.repeated_keys:
             return f"{len(self.repeated_keys)} keys came more than once"
         return None
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether every page reports the same total."""
+        return len(set(self.totals)) == 1
+
     def repeats_like(self, other: _Reading | None) -> bool:
-        """Whether keys repeat or went in the data itself: alike in two passes, totals at rest."""
+        """Whether keys repeat in the data itself: alike in two passes, totals at rest."""
         return (
             other is not None
-            and set(self.totals) == set(other.totals)
-            and self.row_count == other.row_count == self.totals[0]
+            and self.is_at_rest
+            and other.is_at_rest
+            and self.row_count == other.row_count == self.totals[0] == other.totals[0]
             and self.repeated_keys == other.repeated_keys
-            and self.missing == other.missing
         )
 
 
@@ -172,12 +165,13 @@ def crawl_endpoint(
         if landed is not None:
             reading.missing = _find_missing(endpoint, reading, landed)
         doubt, level = reading.doubt(), logging.WARNING
-        if doubt is None and reading.missing.count:
+        is_proven = doubt is None or reading.repeats_like(previous)
+        if is_proven and (previous is not None or not len(reading.missing)):
+            return _settle(endpoint, reading, previous)
+        if doubt is None:
             # no trouble: rows are deleted on most days
-            doubt = f"{reading.missing.count} keys of the last crawl are missing"
+            doubt = f"{len(reading.missing)} keys of the last crawl are missing"
             level = logging.INFO
-        if doubt is None or reading.repeats_like(previous):
-            return _settle(endpoint, reading)
         _logger.log(level, "recrawl endpoint=%s attempt=%d cause=%r", endpoint.name, attempt, doubt)
         doubts.append(doubt)
         previous = reading
@@ -193,7 +187,8 @@ def _read_all(
     reading = _Reading(spool)
     with spool:
         first = reader.read(endpoint, 1)
-        page_count = max(1, -(-first.total // PAGE_SIZE))
+        # one more than the total asks for: rows there mean that the total is too small
+        page_count = -(-first.total // PAGE_SIZE) + 1
         for number, page in enumerate(_pages(reader, endpoint, first, page_count), 1):
             reading.totals.append(page.total)
             reading.rejected.extend(page.rejected)
@@ -249,14 +244,15 @@ def _find_repeated(
     return rows, frozenset(zip(*(column[rows].tolist() for column in keys), strict=True))
 
 
-def _find_missing(endpoint: Endpoint, reading: _Reading, landed: KeyColumns) -> MissingKeys:
-    """Finds the landed keys that a pass did not see, neither good nor rejected."""
+def _find_missing(
+    endpoint: Endpoint, reading: _Reading, landed: KeyColumns
+) -> npt.NDArray[np.int64]:
+    """Finds the landed keys, packed, that a pass did not see, neither good nor rejected."""
     good = reading.spool.read_keys()
     bad = _rejected_keys(endpoint, reading.rejected)
     seen = tuple(np.concatenate(columns) for columns in zip(good, bad, strict=True))
     landed_keys = packed_keys(landed)
-    missing = np.sort(landed_keys[~np.isin(landed_keys, packed_keys(seen))])
-    return MissingKeys(len(missing), xxhash.xxh3_128_hexdigest(missing.tobytes()))
+    return landed_keys[~np.isin(landed_keys, packed_keys(seen))]
 
 
 def _rejected_keys(endpoint: Endpoint, rejected: Sequence[RejectedRecord]) -> KeyColumns:
@@ -265,7 +261,7 @@ def _rejected_keys(endpoint: Endpoint, rejected: Sequence[RejectedRecord]) -> Ke
     return tuple(np.array([key[column] for key in keys], dtype=np.int64) for column in columns)
 
 
-def _settle(endpoint: Endpoint, reading: _Reading) -> CrawledEndpoint:
+def _settle(endpoint: Endpoint, reading: _Reading, previous: _Reading | None) -> CrawledEndpoint:
     """Decides among rows of one key: identical ones count once, else the newest stays."""
     rejected = list(reading.rejected)
     dropped: list[int] = []
@@ -287,6 +283,9 @@ def _settle(endpoint: Endpoint, reading: _Reading) -> CrawledEndpoint:
         duplicates=duplicates,
         rejected=rejected,
         dropped_rows=np.array(sorted(dropped), dtype=np.int64),
+        unconfirmed=np.setdiff1d(
+            reading.missing, reading.missing if previous is None else previous.missing
+        ),
         spool=reading.spool,
     )
 

@@ -11,12 +11,15 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from ingestion.endpoint import Endpoint, Record
 from warehouse.errors import SourceError
+
+# what Python's own encoder writes for NaN and Infinity is no JSON; it costs its record only
+_NO_NUMBER = object()
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -128,7 +131,7 @@ def _decode_record_by_record(endpoint: Endpoint, body: bytes) -> Page:
 def _split(endpoint: Endpoint, text: str) -> tuple[int, list[tuple[str, Any]]]:
     """Takes a page apart: the total, and each element as served and as decoded."""
     # not strict: a raw control character costs its record, not the page
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant, strict=False)
+    decoder = json.JSONDecoder(parse_constant=lambda _name: _NO_NUMBER, strict=False)
     try:
         envelope = decoder.decode(text)
     except (ValueError, RecursionError) as error:
@@ -144,8 +147,13 @@ def _split(endpoint: Endpoint, text: str) -> tuple[int, list[tuple[str, Any]]]:
     elements = []
     position = start.end()
     separator = re.compile(r"\s*,\s*")
-    for _ in envelope["items"]:
-        value, end = decoder.raw_decode(text, position)
+    for expected in envelope["items"]:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except ValueError:
+            value, end = None, position
+        if value != expected:
+            raise ContractError(f"/{endpoint.name}: another member before `items` has that name")
         elements.append((text[position:end], value))
         comma = separator.match(text, end)
         position = comma.end() if comma else end
@@ -170,24 +178,32 @@ def _without_zone(text: str, name: str) -> datetime:
     """Reads a timestamp; one that carries a zone, unasked, becomes UTC."""
     try:
         moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError as error:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (msgspec.ValidationError, OverflowError) as error:
         raise ValueError(f"{error} - at `$.{name}`") from error
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _readable_key(endpoint: Endpoint, value: Any) -> tuple[Any, ...] | None:
+    """Reads a rejected record's key as generously as it can be meant: "17" is 17."""
     if not isinstance(value, dict):
         return None
-    fields = msgspec.structs.fields(endpoint.record)
-    types = {field.name: field.type for field in fields}
+    types = {field.name: field.type for field in msgspec.structs.fields(endpoint.record)}
+    key = []
     try:
-        return tuple(msgspec.convert(value.get(name), types[name]) for name in endpoint.key)
-    except msgspec.ValidationError:
+        for name in endpoint.key:
+            part = value.get(name)
+            if endpoint.arrow_types[name] == "timestamp[us]" and isinstance(part, str):
+                part = _without_zone(part, name)
+            key.append(msgspec.convert(part, types[name], strict=False))
+    except (msgspec.ValidationError, ValueError):
         return None
+    return tuple(key)
 
 
 def _refuse_unstorable(value: Any, path: str) -> None:
-    """Raises on text that PostgreSQL cannot store: NUL characters, lone surrogates."""
+    """Raises on what PostgreSQL cannot store: NUL characters, lone surrogates, no numbers."""
+    if value is _NO_NUMBER:
+        raise ValueError(f"NaN and Infinity are no numbers - at `{path}`")
     if isinstance(value, str):
         if "\x00" in value:
             raise ValueError(f"Text holds a NUL character - at `{path}`")
@@ -202,10 +218,13 @@ def _refuse_unstorable(value: Any, path: str) -> None:
             _refuse_unstorable(member, f"{path}[...]")
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _json_type(value: Any) -> str:
-    names = {type(None): "null", bool: "bool", int: "int", float: "float", str: "str"}
-    return names.get(type(value), "array")
+    names = {
+        type(None): "null",
+        bool: "bool",
+        int: "int",
+        float: "float",
+        str: "str",
+        list: "array",
+    }
+    return names.get(type(value), "no JSON value")

@@ -23,6 +23,8 @@ from warehouse.settings import Settings, read_settings
 
 PIPELINE = "listen_history"
 
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
 
 class ListenhouseRunContext(RunContext):
     """Where dlt finds state, destination and settings of Listenhouse."""
@@ -100,6 +102,13 @@ into landing, where every version is kept. Nothing becomes visible unless all of
                 raise
             print(error, file=sys.stderr)  # noqa: T201 (a command's message)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            print(  # noqa: T201 (a command's message)
+                "Interrupted: nothing of this crawl is visible unless it was committed already. "
+                "Run again for a complete one.",
+                file=sys.stderr,
+            )
+            sys.exit(_INTERRUPTED)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -114,6 +123,8 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             # packages and staging tables would grow for ever
             "delete_completed_jobs": True,
             "truncate_staging_dataset": True,
+            # no second try on a new connection: the lock may have gone with the old one
+            "raise_on_max_retries": 1,
             # each COPY under way holds its file's rows in memory
             "workers": 2,
         },

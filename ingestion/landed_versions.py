@@ -13,7 +13,7 @@ from psycopg import sql
 
 from ingestion.crawl_ledger import table_exists
 from ingestion.endpoint import Endpoint
-from warehouse.database import library_url
+from warehouse.database import explain_failure, library_url
 from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.settings import Settings
 
@@ -36,6 +36,9 @@ def read_current_versions(
 
     Returns:
         One row per current version, or None when nothing was ever landed.
+
+    Raises:
+        DatabaseError: The server failed meanwhile.
     """
     if not table_exists(connection, schema, endpoint.name):
         return None
@@ -43,6 +46,9 @@ def read_current_versions(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, endpoint.name)
     )
     url = library_url(settings, LOADER_APPLICATION, {})
-    with dbapi.connect(url) as reading, reading.cursor() as cursor:
-        cursor.execute(query.as_string(connection))
-        return cursor.fetch_arrow_table()
+    try:
+        with dbapi.connect(url) as reading, reading.cursor() as cursor:
+            cursor.execute(query.as_string(connection))
+            return cursor.fetch_arrow_table()
+    except dbapi.Error as error:
+        raise explain_failure(settings, error) from error

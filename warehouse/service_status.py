@@ -42,7 +42,7 @@ def _describe_database(settings: Settings) -> str:
 
 def _describe_source(settings: Settings) -> str:
     if not settings.uses_simulator:
-        return f"{settings.api_url} (LISTENHOUSE_API_URL)"
+        return f"{settings.api_location} (LISTENHOUSE_API_URL)"
     simulator = find_simulator(settings)
     if simulator is None:
         return "simulator, stopped: `listenhouse up` starts it"

@@ -9,7 +9,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from warehouse.errors import SettingsError
 
@@ -41,6 +44,8 @@ class Settings:
             (`LISTENHOUSE_REQUEST_ATTEMPTS`).
         retry_seconds: Longest time spent on one page, tries and waits together
             (`LISTENHOUSE_RETRY_SECONDS`).
+        retry_wait_seconds: First wait before another try, doubled at each further one; no
+            variable sets it, tests do.
     """
 
     home: Path
@@ -52,6 +57,7 @@ class Settings:
     request_timeout_seconds: float = 60.0
     request_attempts: int = 6
     retry_seconds: float = 300.0
+    retry_wait_seconds: float = 0.5
 
     @property
     def uses_embedded_postgres(self) -> bool:
@@ -75,6 +81,12 @@ class Settings:
     def api_url(self) -> str:
         """The base URL of the source API, without a slash at the end."""
         return (self.external_api_url or f"http://127.0.0.1:{self.simulator_port}").rstrip("/")
+
+    @property
+    def api_location(self) -> str:
+        """The API's URL without the user and password that it can hold, for messages."""
+        parts = urlsplit(self.api_url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     @property
     def postgres_directory(self) -> Path:
@@ -147,11 +159,43 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             )
         return value
 
+    def database_url() -> str | None:
+        value = url("DATABASE_URL", ("postgresql", "postgres"))
+        if value is None:
+            return None
+        try:
+            parts = conninfo_to_dict(value)
+        except ProgrammingError:
+            # not chained: its message quotes the password
+            raise SettingsError(
+                "LISTENHOUSE_DATABASE_URL is not understood by PostgreSQL's client library: write "
+                "special characters in user and password in percent-encoding (% as %25)."
+            ) from None
+        if not (parts.get("user") and parts.get("dbname")):
+            raise SettingsError(
+                "LISTENHOUSE_DATABASE_URL has to name a user and a database: "
+                "postgresql://user:password@host:port/database."
+            )
+        return value
+
+    def api_url() -> str | None:
+        value = url("API_URL", ("http", "https"))
+        if value is not None and (urlsplit(value).query or urlsplit(value).fragment):
+            raise SettingsError(
+                "LISTENHOUSE_API_URL has to end with the path that the endpoints follow, without "
+                "? or #."
+            )
+        return value
+
     home = text("HOME")
+    try:
+        home_folder = Path(home).expanduser().resolve() if home else PROJECT_ROOT / ".listenhouse"
+    except RuntimeError as error:
+        raise SettingsError(f"LISTENHOUSE_HOME is {home!r}: {error}") from error
     return Settings(
-        home=Path(home).expanduser().resolve() if home else PROJECT_ROOT / ".listenhouse",
-        external_database_url=url("DATABASE_URL", ("postgresql", "postgres")),
-        external_api_url=url("API_URL", ("http", "https")),
+        home=home_folder,
+        external_database_url=database_url(),
+        external_api_url=api_url(),
         embedded_port=number("PORT", EMBEDDED_PORT, 1, 65535),
         simulator_port=number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
         crawl_threads=number("CRAWL_THREADS", 8, 1, 64),

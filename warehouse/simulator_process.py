@@ -124,10 +124,13 @@ def stop_simulator(settings: Settings) -> bool:
 
 
 def _wait_until_it_answers(settings: Settings, process: subprocess.Popen[bytes]) -> None:
+    session = requests.Session()
+    # a proxy of the environment would answer in its place
+    session.trust_env = False
     deadline = time.monotonic() + _START_TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            requests.get(f"{settings.api_url}/users", params={"size": 1}, timeout=5)
+            session.get(f"{settings.api_url}/users", params={"size": 1}, timeout=5)
         except requests.RequestException:
             time.sleep(0.05)
         else:

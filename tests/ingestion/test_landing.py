@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+import ingestion.landing
+import ingestion.merge
 from ingestion.landing import load
+from tests.commands import run_command
 from tests.ingestion.conftest import Landing
 from tests.ingestion.scripted_api import (
     TIMESTAMP,
@@ -23,6 +26,7 @@ from tests.ingestion.scripted_api import (
 )
 from warehouse.errors import (
     BusyError,
+    DatabaseError,
     IncompleteCrawlError,
     ShrunkSourceError,
     SourceError,
@@ -125,6 +129,7 @@ def test_staging_and_packages_do_not_grow(landing: Landing) -> None:
     for table in ("users", "tracks", "listen_history"):
         assert landing.rows(f"select count(*) from raw_moovitamix_staging.{table}") == [(0,)]
     packages = landing.settings.dlt_directory / "pipelines/listen_history/load/loaded"
+    assert packages.is_dir()
     assert list(packages.glob("**/*.parquet")) == []
     assert not landing.settings.spool_directory.exists()
 
@@ -142,6 +147,11 @@ def test_staging_and_packages_do_not_grow(landing: Landing) -> None:
         ),
         (b'{"id": 901, "gender": "a\\u0000b"}', "Text holds a NUL character - at `$.gender`"),
         (b'{"id": 901, "gender": "\\ud800"}', "Text is no valid Unicode - at `$.gender`"),
+        (b'{"id": 901, "age": NaN}', "NaN and Infinity are no numbers - at `$.age`"),
+        (
+            b'{"id": 901, "created_at": "0001-01-01T00:00:00+05:00"}',
+            "date value out of range - at `$.created_at`",
+        ),
         (b'{"id": 901, "gender": ["Male"]}', "Expected `str | null`, got `array` - at `$.gender`"),
     ],
 )
@@ -210,6 +220,30 @@ def test_a_rejected_record_does_not_close_its_last_good_version(
     assert landing.rows("select _dlt_valid_to, email from raw_moovitamix.users where id = 7") == [
         (None, "user7@example.org")
     ]
+
+
+@pytest.mark.parametrize("bad", [user(7) | {"id": "7"}, user(7, gender=["Male"])])
+def test_a_key_that_can_be_read_keeps_its_version(
+    landing: Landing, api: ScriptedApi, bad: dict[str, Any]
+) -> None:
+    landing.load()
+    api.records["users"][6] = bad
+    second = landing.load()
+
+    assert (second.closed["users"], second.crawl.figures["users"].carried) == (0, 1)
+
+
+def test_a_key_with_a_zone_that_nobody_asked_for_keeps_its_version(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    api.records["listen_history"][0] = history(1, [None], created_at=f"{TIMESTAMP}Z")
+    second = landing.load()
+
+    assert (second.closed["listen_history"], second.crawl.figures["listen_history"].carried) == (
+        0,
+        1,
+    )
 
 
 def test_a_mended_record_lands_and_its_rejection_is_resolved(
@@ -430,7 +464,9 @@ def test_a_row_replaced_during_the_crawl_deletes_no_other(
     api.fault = at_the_second_users_page(replace_the_first)
     report = landing.load()
 
-    assert report.closed["users"] == 1
+    # user 1 was there at first: gone for certain is what another crawl misses too
+    assert report.closed["users"] == 0
+    assert landing.load().closed["users"] == 1
     assert landing.rows("select id from raw_moovitamix.users where _dlt_valid_to is not null") == [
         (1,)
     ]
@@ -562,6 +598,61 @@ def test_a_load_after_a_lasting_fault_completes(landing: Landing, api: ScriptedA
     assert landing.load().opened["users"] == 1
 
 
+def test_a_total_that_is_too_small_is_no_proof(landing: Landing, api: ScriptedApi) -> None:
+    api.totals["users"] = 100
+
+    with pytest.raises(IncompleteCrawlError, match="reports 100 rows, its pages hold 200"):
+        landing.load()
+
+
+def test_a_page_of_another_state_does_not_confirm_itself(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+
+    def stale_second_page(api: ScriptedApi, endpoint: str, page: int, _call: int) -> Answer | None:
+        if (endpoint, page) != ("users", 2):
+            return None
+        stale = ScriptedApi()
+        # a replica that is one row behind: user 100 again, user 200 there
+        stale.records["users"] = [user(0), *api.records["users"]][:251]
+        stale.totals["users"] = 251
+        return Answer(stale.page("users", 2, 100))
+
+    api.fault = stale_second_page
+    with pytest.raises(IncompleteCrawlError, match="the total went from 250 to 251"):
+        landing.load()
+    assert landing.rows("select count(*) from raw_moovitamix.users") == [(250,)]
+
+
+def test_rows_that_go_all_the_time_do_not_stop_the_loads(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+
+    def one_less_each_time(api: ScriptedApi, endpoint: str, page: int, _call: int) -> None:
+        if (endpoint, page) == ("users", 1):
+            api.records["users"].pop()
+
+    api.fault = one_less_each_time
+    report = landing.load()
+
+    # 250 was missing twice; 249 only the second time, so it waits for tomorrow
+    assert report.closed["users"] == 1
+    assert report.crawl.figures["users"].carried == 1
+
+
+def test_a_field_whose_name_is_no_name_lands_all_the_same(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    long_name = "x" * 80
+    api.records["users"][0] = user(1) | {"": 1, "[/b]": 2, long_name: 3}
+    landing.load()
+
+    assert landing.load().drift == []
+    assert landing.rows("select unnamed::text from raw_moovitamix.users where id = 1") == [("1",)]
+
+
 def test_two_loads_at_once_are_refused_and_the_holder_is_named(landing: Landing) -> None:
     with (
         hold_run_lock(landing.settings),
@@ -571,13 +662,42 @@ def test_two_loads_at_once_are_refused_and_the_holder_is_named(landing: Landing)
     assert refusal.value.exit_code == 75
 
 
-def test_a_load_that_lost_its_lock_cannot_commit(landing: Landing) -> None:
-    with hold_run_lock(landing.settings) as lock:
-        pid = lock.info.backend_pid
+def test_two_databases_do_not_share_the_state_on_disk(
+    landing: Landing, postgres_server: str
+) -> None:
+    elsewhere = replace(landing.settings, external_database_url=f"{postgres_server}/postgres")
+    with hold_run_lock(elsewhere):
+        other = run_command(
+            "python",
+            "-m",
+            "ingestion",
+            environment={
+                "LISTENHOUSE_HOME": str(landing.settings.home),
+                "LISTENHOUSE_DATABASE_URL": landing.settings.database_url,
+                "LISTENHOUSE_API_URL": landing.settings.api_url,
+            },
+        )
 
-        def kill_the_lock(_endpoint: str, _page: int, _pages: int) -> None:
-            landing.connection.execute("select pg_terminate_backend(%s)", (pid,))
+    assert other.returncode == 75
+    assert "give this one a folder of its own with LISTENHOUSE_HOME" in other.stderr
 
-        with pytest.raises(Exception, match=r"terminat|closed"):
-            load(landing.settings, lock, on_page=kill_the_lock)
-    assert landing.rows("select to_regclass('raw_moovitamix.crawls')") == [(None,)]
+
+def test_a_load_that_lost_its_lock_cannot_commit(
+    landing: Landing, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing.load()
+    api.records["users"][0] = user(1, gender="Male")
+    merge = ingestion.merge.merge
+
+    def merge_and_lose_the_lock(*arguments: Any) -> str:
+        load_id = merge(*arguments)
+        landing.connection.execute("select pg_terminate_backend(%s)", (lock.info.backend_pid,))
+        return load_id
+
+    monkeypatch.setattr(ingestion.landing, "merge", merge_and_lose_the_lock)
+    with (
+        pytest.raises(DatabaseError, match="failed in the middle of the run"),
+        hold_run_lock(landing.settings) as lock,
+    ):
+        load(landing.settings, lock)
+    assert landing.rows("select count(*) from raw_moovitamix.crawls") == [(1,)]

@@ -50,6 +50,12 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
         ("LISTENHOUSE_API_URL", "ftp://api.example"),
         ("LISTENHOUSE_DATABASE_URL", "mysql://ada@db.example/music"),
         ("LISTENHOUSE_DATABASE_URL", "postgresql:///music"),
+        ("LISTENHOUSE_DATABASE_URL", "postgresql://db.example/music"),
+        ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example"),
+        ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2%off@db.example/music"),
+        ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example/music?speed=high"),
+        ("LISTENHOUSE_API_URL", "https://api.example/v1?key=hunter2"),
+        ("LISTENHOUSE_HOME", "~nobody-by-that-name/house"),
         ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example:port/music"),
     ],
 )
