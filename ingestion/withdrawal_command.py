@@ -17,7 +17,7 @@ from ingestion.withdrawal import Withdrawal, WithdrawalError, plan_withdrawal, w
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
-REBUILD_COMMAND = "dbt build --full-refresh"
+REBUILD_COMMAND = "dbt build"
 """Brings the marts in line with landing after a withdrawal."""
 
 

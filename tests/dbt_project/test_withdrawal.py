@@ -19,9 +19,6 @@ from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, use
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
-REBUILD = ("--full-refresh",)
-"""What a build needs after a withdrawal."""
-
 
 @pytest.fixture
 def api() -> Iterator[ScriptedApi]:
@@ -110,7 +107,7 @@ def test_the_marts_are_those_of_a_warehouse_that_never_saw_the_crawls(
     assert warehouse.fingerprints() != before
 
     take_back(source, third)
-    warehouse.dbt(*BUILD, *REBUILD)
+    warehouse.dbt(*BUILD)
 
     assert warehouse.fingerprints() == before
 
@@ -131,7 +128,7 @@ def test_a_crawl_after_the_withdrawal_is_built_as_if_nothing_had_been_before_it(
     api.records = served
     api.records["listen_history"][1] = history(2, [6])
     land(source)
-    warehouse.dbt(*BUILD_UNTESTED, *REBUILD)
+    warehouse.dbt(*BUILD_UNTESTED)
 
     built = warehouse.fingerprints()
     warehouse.dbt(*BUILD_UNTESTED, "--full-refresh")

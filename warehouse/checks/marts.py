@@ -33,14 +33,14 @@ def check_marts(connection: psycopg.Connection, crawls: Sequence[LandedCrawl]) -
     if built - landed:
         detail = (
             f"built from {counted(len(built - landed), 'crawl')} that landing no longer holds: "
-            "`dbt build --full-refresh`"
+            "`dbt build`"
         )
         return Finding(_CHECK, "", Status.WRONG, detail, figures)
     if landed - built:
         detail = f"{counted(len(landed - built), 'crawl')} behind landing: `dbt build`"
         return Finding(_CHECK, "", Status.WRONG, detail, figures)
     if _fact_is_ahead(connection):
-        detail = "fct_listens holds changes later than the last crawl: `dbt build --full-refresh`"
+        detail = "fct_listens holds changes later than the last crawl: `dbt build`"
         return Finding(_CHECK, "", Status.WRONG, detail, figures)
     return Finding(_CHECK, "", Status.OK, "as of the last crawl", figures)
 

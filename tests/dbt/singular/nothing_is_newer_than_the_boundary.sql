@@ -1,6 +1,6 @@
 {#- Nothing in the marts knows of a time after the pinned boundary. Fails where
-    landing was set back (restored, or read with an older `as_of`) under tables
-    built before that: `dbt build --full-refresh` heals them. -#}
+    landing was set back (restored, or a crawl withdrawn) under tables built before
+    that, and only some of them are built since: `dbt build` heals them. -#}
 
 with
 

@@ -1,8 +1,20 @@
+{#- The hook takes out what is built from changes at a time that landing no longer
+    knows: a withdrawn crawl's, or one after `as_of`. (Or all of its records changed
+    since: they are rebuilt anyway.) Such a record may have no rows now that would
+    replace its old ones. No boundary is ever used twice, so the time is enough. -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='history_key',
     on_schema_change='fail',
+    pre_hook="""
+        {% if is_incremental() %}
+        delete from {{ this }}
+        where record_changed_at not in (
+            select changed_at from {{ ref('int_listen_history_versioned') }}
+        )
+        {% endif %}
+    """,
     indexes=[
         {'columns': ['history_key']},
         {'columns': ['listened_at'], 'type': 'brin'},
@@ -55,20 +67,12 @@ built as (
 
 ),
 
-watermark as (
-
-    select coalesce(max(record_changed_at), {{ first_valid_from() }}) as changed_at
-    from built
-
-),
-
--- what changed at the watermark or later, less what is built from that very change
+-- not built from their latest change; no watermark, as a record whose last change is
+-- withdrawn goes back to an older one
 affected_records as (
 
     select changes.*
     from changes
-    inner join watermark
-        on changes.record_changed_at >= watermark.changed_at
     left join built
         on
             changes.history_key = built.history_key
