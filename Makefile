@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs benchmark tree dashboard
+.PHONY: help lock run test stop clean lint format cov docs benchmark drill tree dashboard
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -10,14 +10,14 @@ help: ## List these targets
 run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
-test: lint ## Run everything that CI runs: lint, then every test
-	@pytest -n 2 --dist loadfile
+test: lint ## Run everything that CI runs: lint, then every test (the drills are apart: make drill)
+	@pytest -n 2 --dist loadfile --ignore tests/drills
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
 
 clean: ## Stop and delete everything that was made here: data, environment, caches
-	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down
+	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
 	@rm -rf .listenhouse .venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
 
 lint: .venv/dev ## Check style, types and SQL
@@ -34,6 +34,9 @@ docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one
 
 benchmark: .venv/dev ## Measure the load against its alternatives
 	@python -m benchmarks.landing
+
+drill: .venv/dev ## Break N random runs from SEED on, run them again, compare (N=20 SEED=1)
+	@python -m tests.drills --number $(or $(N),20) --seed $(or $(SEED),1)
 
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
