@@ -29,8 +29,8 @@ from benchmarks.landing_contenders import CONTENDERS
 from warehouse import embedded_postgres
 from warehouse.settings import PROJECT_ROOT, Settings
 
-POSTGRES_PORT = 54391
-SIMULATOR_PORT = 54392
+POSTGRES_PORT = 25491
+SIMULATOR_PORT = 25492
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def _start_server(settings: Settings, server_options: Mapping[str, str]) -> None
     if result.returncode != 0:
         log_text = log.read_text(errors="replace") if log.exists() else result.stderr
         raise EmbeddedPostgresError(
-            f"The embedded PostgreSQL in {directory} does not start: {_last_line(log_text)} "
+            f"The embedded PostgreSQL in {directory} does not start: {_fatal_line(log_text)} "
             f"(its log: {log})"
         )
 
@@ -250,6 +250,11 @@ def _port_of(directory: Path) -> int:
 
 def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _fatal_line(log: str) -> str:
+    """The line of a server's log that says why it ended: the last fatal one."""
+    return _last_line("\n".join(line for line in log.splitlines() if "FATAL" in line) or log)
 
 
 def _last_line(text: str) -> str:

@@ -21,7 +21,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DATABASE = "listenhouse"
 """Name of the database and of its default user."""
 
-EMBEDDED_PORT = 54320
+# below 32768: Linux gives the ports above to outgoing connections, now and then this one
+EMBEDDED_PORT = 25432
 SIMULATOR_PORT = 8420
 
 

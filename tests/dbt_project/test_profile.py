@@ -32,7 +32,7 @@ def connection_of(environment: dict[str, str], target: str = "default") -> dict[
 def test_without_a_url_it_is_the_embedded_server() -> None:
     assert connection_of({}) == {
         "host": "127.0.0.1",
-        "port": 54320,
+        "port": 25432,
         "user": "listenhouse",
         "password": "trusted",
         "dbname": "listenhouse",

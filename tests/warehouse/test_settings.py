@@ -16,7 +16,7 @@ def test_without_any_variable_everything_is_ours() -> None:
     assert settings.uses_embedded_postgres
     assert settings.uses_simulator
     assert settings.home == PROJECT_ROOT / ".listenhouse"
-    assert settings.database_url == "postgresql://listenhouse@127.0.0.1:54320/listenhouse"
+    assert settings.database_url == "postgresql://listenhouse@127.0.0.1:25432/listenhouse"
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
