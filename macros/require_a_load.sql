@@ -12,10 +12,18 @@
         {%- endfor -%}
         {%- if needs_landing -%}
             {%- set crawls = load_relation(source('moovitamix', 'crawls')) -%}
-            {%- if crawls is none or run_query('select 1 from ' ~ crawls ~ ' limit 1') | length == 0 -%}
+            {%- set first = none if crawls is none else run_query(
+                'select min(' ~ to_utc('boundary_at') ~ ') from ' ~ crawls
+            ).columns[0].values()[0] -%}
+            {%- if first is none -%}
                 {{ exceptions.raise_compiler_error(
                     "There is no load yet: raw_moovitamix.crawls holds no committed crawl."
                     ~ " Load first with `dlt pipeline listen_history run` (or `make run`)."
+                ) }}
+            {%- elif as_of().until and as_of().until < (first | string) -%}
+                {{ exceptions.raise_compiler_error(
+                    "as_of is '" ~ var('as_of') ~ "', but the first crawl is of " ~ first
+                    ~ " UTC: there is nothing to build as of then."
                 ) }}
             {%- endif -%}
         {%- endif -%}

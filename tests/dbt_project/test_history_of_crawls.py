@@ -180,10 +180,22 @@ def test_a_full_refresh_gives_identical_rows(built: Built) -> None:
     assert built.warehouse.fingerprints() == built.fingerprints[-1]
 
 
-def test_every_past_day_can_be_rebuilt_from_landing_and_caught_up_from(built: Built) -> None:
+def test_every_past_day_can_be_rebuilt_beside_the_present(built: Built) -> None:
     for number in (3, 2, 1):
-        as_of = boundary(number).strftime("%Y-%m-%d %H:%M:%S")
-        built.warehouse.dbt("run", "--full-refresh", "--vars", f"as_of: '{as_of}'")
-        assert built.warehouse.fingerprints() == built.fingerprints[number - 1]
-    built.warehouse.dbt("run")
+        day = boundary(number).date()
+        built.warehouse.dbt(*BUILD, "--vars", f"{{as_of: {day}}}")
+        past = built.warehouse.fingerprints(f"as_of_{day:%Y%m%d}_marts")
+        assert past == built.fingerprints[number - 1]
+    assert built.warehouse.fingerprints() == built.fingerprints[-1]
+    schemas = built.warehouse.query(
+        "select nspname from pg_namespace where nspname like 'as_of_20260601_%' order by 1"
+    )
+    assert schemas == [
+        (f"as_of_20260601_{name}",)
+        for name in ("intermediate", "marts", "staging", "test_failures")
+    ]
+
+
+def test_the_present_is_built_on_after_a_look_at_the_past(built: Built) -> None:
+    built.warehouse.dbt(*BUILD_UNTESTED)
     assert built.warehouse.fingerprints() == built.fingerprints[-1]

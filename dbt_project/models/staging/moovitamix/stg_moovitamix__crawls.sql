@@ -55,10 +55,11 @@ renamed as (
         {{ to_utc('committed_at') }} as committed_at
 
     from source
-    {% if var('as_of') %}
+    {% set until = as_of().until -%}
+    {% if until -%}
     where
         {{ to_utc('boundary_at') }}
-        <= cast('{{ var("as_of") }}' as {{ dbt.type_timestamp() }})
+        <= cast('{{ until }}' as {{ dbt.type_timestamp() }})
     {% endif %}
 
 )
