@@ -10,8 +10,8 @@ help: ## List these targets
 run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
-test: lint ## Run everything that CI runs: lint, then every test (the drills are apart: make drill)
-	@pytest -n 2 --dist loadfile --ignore tests/drills
+test: lint ## Run everything that CI runs: lint, then every test
+	@pytest -n 2 --dist loadfile
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
