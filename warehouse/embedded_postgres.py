@@ -33,6 +33,8 @@ SERVER_MAJOR = 18
 _CONFIGURATION = {
     # 256 MB holds the working set of a million listens; the default of 128 MB does not
     "shared_buffers": "256MB",
+    # the sorts and hashes of a build stay in memory (see docs/performance.md)
+    "work_mem": "64MB",
     # a first load writes more WAL than the default of 1 GB between two checkpoints
     "max_wal_size": "4GB",
     # compiling costs more than it gives on queries that take seconds

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key='track_key') }}
+
 with
 
 tracks as (
@@ -22,6 +24,9 @@ split as (
         {{ normalized_text('genre.element') }} as normalized_genre
     from tracks
     {{ cross_join_delimited('tracks.genres', ',', 'genre') }}
+    {% if is_incremental() -%}
+    where {{ is_since_build(['tracks.first_observed_at']) }}
+    {%- endif %}
 
 ),
 

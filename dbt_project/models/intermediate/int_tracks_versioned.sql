@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key='track_key') }}
+
 with
 
 tracks as (
@@ -5,6 +7,21 @@ tracks as (
     select * from {{ ref('stg_moovitamix__tracks') }}
 
 ),
+
+{% if is_incremental() -%}
+changed_tracks as (
+
+    select
+        source_name,
+        track_id
+    from tracks
+    where {{ is_since_build(['valid_from', 'valid_to']) }}
+    group by
+        source_name,
+        track_id
+
+),
+{%- endif %}
 
 numbered as (
 
@@ -22,6 +39,12 @@ numbered as (
             order by tracks.valid_from
         ) as next_valid_from
     from tracks
+    {% if is_incremental() -%}
+    inner join changed_tracks
+        on
+            tracks.source_name = changed_tracks.source_name
+            and tracks.track_id = changed_tracks.track_id
+    {%- endif %}
 
 ),
 

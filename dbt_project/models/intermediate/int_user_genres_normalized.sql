@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key='user_key') }}
+
 with
 
 users as (
@@ -22,6 +24,9 @@ split as (
         {{ normalized_text('genre.element') }} as normalized_genre
     from users
     {{ cross_join_delimited('users.favorite_genres', ',', 'genre') }}
+    {% if is_incremental() -%}
+    where {{ is_since_build(['users.first_observed_at']) }}
+    {%- endif %}
 
 ),
 

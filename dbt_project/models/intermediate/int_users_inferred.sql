@@ -1,3 +1,18 @@
+{#- The hook takes out those whose record has arrived. -#}
+{{ config(
+    materialized='incremental',
+    unique_key='user_key',
+    pre_hook="""
+        {% if is_incremental() %}
+        delete from {{ this }}
+        where user_key in (
+            select user_key from {{ ref('int_users_versioned') }}
+            where {{ is_since_build(['first_observed_at']) }}
+        )
+        {% endif %}
+    """,
+) }}
+
 with
 
 listen_history as (
@@ -12,6 +27,15 @@ users as (
 
 ),
 
+{% if is_incremental() -%}
+-- their first observation stays
+known as (
+
+    select * from {{ this }}
+
+),
+{%- endif %}
+
 named_in_listens as (
 
     select
@@ -19,7 +43,13 @@ named_in_listens as (
         user_id,
         min(valid_from) as first_observed_at
     from listen_history
+    {% if is_incremental() -%}
+    where
+        user_id is not null
+        and {{ is_since_build(['valid_from']) }}
+    {%- else -%}
     where user_id is not null
+    {%- endif %}
     group by
         source_name,
         user_id
@@ -46,7 +76,17 @@ inferred as (
             named_in_listens.source_name = users.source_name
             and named_in_listens.user_id = users.user_id
             and users.version_number = 1
+    {% if is_incremental() -%}
+    left join known
+        on
+            named_in_listens.source_name = known.source_name
+            and named_in_listens.user_id = known.user_id
+    where
+        users.user_key is null
+        and known.user_key is null
+    {%- else -%}
     where users.user_key is null
+    {%- endif %}
 
 )
 

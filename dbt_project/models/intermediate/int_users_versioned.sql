@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key='user_key') }}
+
 with
 
 users as (
@@ -11,6 +13,21 @@ gender_groups as (
     select * from {{ ref('gender_groups') }}
 
 ),
+
+{% if is_incremental() -%}
+changed_users as (
+
+    select
+        source_name,
+        user_id
+    from users
+    where {{ is_since_build(['valid_from', 'valid_to']) }}
+    group by
+        source_name,
+        user_id
+
+),
+{%- endif %}
 
 numbered as (
 
@@ -26,6 +43,12 @@ numbered as (
             order by users.valid_from
         ) as next_valid_from
     from users
+    {% if is_incremental() -%}
+    inner join changed_users
+        on
+            users.source_name = changed_users.source_name
+            and users.user_id = changed_users.user_id
+    {%- endif %}
 
 ),
 

@@ -1,20 +1,14 @@
 with
 
-affinities as (
+listening as (
 
-    select * from {{ ref('rpt_user_track_affinities') }}
+    select * from {{ ref('int_listeners_summarized') }}
 
 ),
 
 users as (
 
     select * from {{ ref('dim_users') }}
-
-),
-
-tracks as (
-
-    select * from {{ ref('dim_tracks') }}
 
 ),
 
@@ -59,69 +53,11 @@ favorites as (
 
 ),
 
-by_artist as (
-
-    select
-        affinities.user_key,
-        tracks.artist_key,
-        sum(affinities.listen_count) as listen_count,
-        sum(affinities.current_listen_count) as current_listen_count,
-        count(*) as track_count,
-        sum(case when affinities.listen_count > 1 then 1 else 0 end)
-            as repeated_track_count,
-        min(affinities.first_listened_at) as first_listened_at,
-        max(affinities.last_listened_at) as last_listened_at
-    from affinities
-    inner join tracks
-        on affinities.track_key = tracks.track_key
-    group by
-        affinities.user_key,
-        tracks.artist_key
-
-),
-
--- the unknown artist is none
-ranked_artists as (
-
-    select
-        by_artist.*,
-        case when by_artist.artist_key = {{ unknown_key() }} then 0 else 1 end
-            as artist_count,
-        row_number() over (
-            partition by by_artist.user_key
-            order by
-                case
-                    when by_artist.artist_key = {{ unknown_key() }} then 1
-                    else 0
-                end,
-                by_artist.listen_count desc,
-                by_artist.artist_key
-        ) as artist_rank
-    from by_artist
-
-),
-
-listening as (
-
-    select
-        user_key,
-        sum(listen_count) as listen_count,
-        sum(current_listen_count) as current_listen_count,
-        sum(track_count) as track_count,
-        sum(repeated_track_count) as repeated_track_count,
-        sum(artist_count) as artist_count,
-        min(first_listened_at) as first_listened_at,
-        max(last_listened_at) as last_listened_at
-    from ranked_artists
-    group by user_key
-
-),
-
 described as (
 
     select
         users.user_key,
-        ranked_artists.artist_key as top_artist_key,
+        listening.top_artist_key,
         users.source_name,
         users.user_id,
         users.gender_group,
@@ -144,12 +80,9 @@ described as (
     left join favorites
         on users.user_key = favorites.user_key
     left join listening
-        on users.user_key = listening.user_key
-    left join ranked_artists
         on
-            users.user_key = ranked_artists.user_key
-            and ranked_artists.artist_rank = 1
-            and ranked_artists.artist_count = 1
+            users.source_name = listening.source_name
+            and users.user_id = listening.user_id
     where
         users.is_current
         and users.user_id is not null

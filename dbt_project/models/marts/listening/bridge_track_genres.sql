@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key='track_key') }}
+
 with
 
 tracks as (
@@ -28,6 +30,9 @@ bridged as (
     from tracks
     left join track_genres
         on tracks.track_key = track_genres.track_key
+    {% if is_incremental() -%}
+    where {{ is_since_build(['tracks.first_observed_at']) }}
+    {%- endif %}
 
 ),
 

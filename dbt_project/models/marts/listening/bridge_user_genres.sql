@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key='user_key') }}
+
 with
 
 users as (
@@ -28,6 +30,9 @@ bridged as (
     from users
     left join user_genres
         on users.user_key = user_genres.user_key
+    {% if is_incremental() -%}
+    where {{ is_since_build(['users.first_observed_at']) }}
+    {%- endif %}
 
 ),
 

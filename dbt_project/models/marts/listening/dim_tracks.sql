@@ -1,7 +1,11 @@
-{{ config(indexes=[
-    {'columns': ['track_key'], 'unique': true},
-    {'columns': ['track_id']},
-]) }}
+{{ config(
+    materialized='incremental',
+    unique_key='track_key',
+    indexes=[
+        {'columns': ['track_key'], 'unique': true},
+        {'columns': ['track_id']},
+    ],
+) }}
 
 with
 
@@ -41,6 +45,9 @@ members as (
         valid_to,
         deleted_at
     from versions
+    {% if is_incremental() -%}
+    where {{ is_since_build(['first_observed_at', 'valid_to', 'deleted_at']) }}
+    {%- endif %}
 
     union all
 
@@ -66,6 +73,9 @@ members as (
         null as valid_to,
         null as deleted_at
     from inferred
+    {% if is_incremental() -%}
+    where {{ is_since_build(['first_observed_at']) }}
+    {%- endif %}
 
     union all
 

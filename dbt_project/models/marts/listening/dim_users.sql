@@ -1,7 +1,11 @@
-{{ config(indexes=[
-    {'columns': ['user_key'], 'unique': true},
-    {'columns': ['user_id']},
-]) }}
+{{ config(
+    materialized='incremental',
+    unique_key='user_key',
+    indexes=[
+        {'columns': ['user_key'], 'unique': true},
+        {'columns': ['user_id']},
+    ],
+) }}
 
 with
 
@@ -35,6 +39,9 @@ members as (
         valid_to,
         deleted_at
     from versions
+    {% if is_incremental() -%}
+    where {{ is_since_build(['first_observed_at', 'valid_to', 'deleted_at']) }}
+    {%- endif %}
 
     union all
 
@@ -54,6 +61,9 @@ members as (
         null as valid_to,
         null as deleted_at
     from inferred
+    {% if is_incremental() -%}
+    where {{ is_since_build(['first_observed_at']) }}
+    {%- endif %}
 
     union all
 

@@ -1,23 +1,12 @@
-{#- The hook takes out what is built from changes at a time that landing no longer
-    knows: a withdrawn crawl's, or one after `as_of`. (Or all of its records changed
-    since: they are rebuilt anyway.) Such a record may have no rows now that would
-    replace its old ones. No boundary is ever used twice, so the time is enough. -#}
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
     unique_key='history_key',
-    on_schema_change='fail',
-    pre_hook="""
-        {% if is_incremental() %}
-        delete from {{ this }}
-        where record_changed_at not in (
-            select changed_at from {{ ref('int_listen_history_versioned') }}
-        )
-        {% endif %}
-    """,
     indexes=[
         {'columns': ['history_key']},
         {'columns': ['listened_at'], 'type': 'brin'},
+        {'columns': ['listened_date'], 'type': 'brin'},
+        {'columns': ['first_observed_at'], 'type': 'brin'},
+        {'columns': ['record_changed_at'], 'type': 'brin'},
     ],
 ) }}
 
@@ -26,12 +15,6 @@ with
 listen_history as (
 
     select * from {{ ref('int_listen_history_versioned') }}
-
-),
-
-listens as (
-
-    select * from {{ ref('int_listens_unnested') }}
 
 ),
 
@@ -47,64 +30,62 @@ tracks as (
 
 ),
 
-changes as (
+{% if is_incremental() -%}
+changed_records as (
 
-    select
-        history_key,
-        max(changed_at) as record_changed_at
+    select history_key
     from listen_history
+    where {{ is_since_build(['valid_from', 'valid_to']) }}
     group by history_key
 
 ),
+{%- endif %}
 
-{% if is_incremental() -%}
-built as (
+affected_records as (
 
     select
-        history_key,
-        record_changed_at
-    from {{ this }}
+        listen_history.history_key,
+        max(listen_history.changed_at) as record_changed_at
+    from listen_history
+    {% if is_incremental() -%}
+    inner join changed_records
+        on listen_history.history_key = changed_records.history_key
+    {%- endif %}
+    group by listen_history.history_key
 
 ),
 
--- not built from their latest change; no watermark, as a record whose last change is
--- withdrawn goes back to an older one
-affected_records as (
+affected_versions as (
 
-    select changes.*
-    from changes
-    left join built
-        on
-            changes.history_key = built.history_key
-            and changes.record_changed_at = built.record_changed_at
-    where built.history_key is null
+    select
+        listen_history.*,
+        affected_records.record_changed_at
+    from listen_history
+    inner join affected_records
+        on listen_history.history_key = affected_records.history_key
 
 ),
-{%- else -%}
-affected_records as (
-
-    select * from changes
-
-),
-{%- endif %}
 
 -- every sighting of a listen: a record's versions repeat those that stay in it
 sightings as (
 
     select
-        listens.*,
-        affected_records.record_changed_at,
+        affected_versions.*,
+        listen.element as track_id,
+        listen.occurrence,
+        listen.position,
         row_number() over (
-            partition by listens.history_key, listens.track_id, listens.occurrence
-            order by listens.valid_from
+            partition by
+                affected_versions.history_key, listen.element, listen.occurrence
+            order by affected_versions.valid_from
         ) as sighting_number,
-        lead(listens.valid_from) over (
-            partition by listens.history_key, listens.track_id, listens.occurrence
-            order by listens.valid_from
+        lead(affected_versions.valid_from) over (
+            partition by
+                affected_versions.history_key, listen.element, listen.occurrence
+            order by affected_versions.valid_from
         ) is null as is_last_sighting
-    from listens
-    inner join affected_records
-        on listens.history_key = affected_records.history_key
+    from affected_versions
+    {{ cross_join_json_array('affected_versions.track_ids', 'listen') }}
 
 ),
 

@@ -1,3 +1,8 @@
+{{ config(
+    materialized='incremental',
+    unique_key=['source_name', 'listened_date'],
+) }}
+
 with
 
 listens as (
@@ -12,6 +17,12 @@ tracks as (
 
 ),
 
+listening_days as (
+
+    select * from {{ ref('int_listening_days') }}
+
+),
+
 counted as (
 
     select
@@ -23,6 +34,13 @@ counted as (
     from listens
     inner join tracks
         on listens.track_key = tracks.track_key
+    {% if is_incremental() -%}
+    inner join listening_days
+        on
+            listens.source_name = listening_days.source_name
+            and listens.listened_date = listening_days.listened_date
+    where {{ is_since_build(['listening_days.changed_at']) }}
+    {%- endif %}
     group by
         tracks.artist_key,
         listens.source_name,

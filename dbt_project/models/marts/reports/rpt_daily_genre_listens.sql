@@ -1,3 +1,8 @@
+{{ config(
+    materialized='incremental',
+    unique_key=['source_name', 'listened_date'],
+) }}
+
 with
 
 listens as (
@@ -9,6 +14,12 @@ listens as (
 track_genres as (
 
     select * from {{ ref('bridge_track_genres') }}
+
+),
+
+listening_days as (
+
+    select * from {{ ref('int_listening_days') }}
 
 ),
 
@@ -24,6 +35,13 @@ counted as (
     from listens
     inner join track_genres
         on listens.track_key = track_genres.track_key
+    {% if is_incremental() -%}
+    inner join listening_days
+        on
+            listens.source_name = listening_days.source_name
+            and listens.listened_date = listening_days.listened_date
+    where {{ is_since_build(['listening_days.changed_at']) }}
+    {%- endif %}
     group by
         track_genres.genre_key,
         listens.source_name,

@@ -1,3 +1,8 @@
+{{ config(
+    materialized='incremental',
+    unique_key=['source_name', 'listened_date'],
+) }}
+
 with
 
 listens as (
@@ -6,19 +11,32 @@ listens as (
 
 ),
 
+listening_days as (
+
+    select * from {{ ref('int_listening_days') }}
+
+),
+
 counted as (
 
     select
-        source_name,
-        listened_date,
-        track_id,
+        listens.source_name,
+        listens.listened_date,
+        listens.track_id,
         count(*) as listen_count,
-        count(distinct user_id) as listener_count
+        count(distinct listens.user_id) as listener_count
     from listens
+    {% if is_incremental() -%}
+    inner join listening_days
+        on
+            listens.source_name = listening_days.source_name
+            and listens.listened_date = listening_days.listened_date
+    where {{ is_since_build(['listening_days.changed_at']) }}
+    {%- endif %}
     group by
-        source_name,
-        listened_date,
-        track_id
+        listens.source_name,
+        listens.listened_date,
+        listens.track_id
 
 ),
 

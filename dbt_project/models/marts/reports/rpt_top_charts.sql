@@ -1,16 +1,8 @@
-{% set chart_size = 100 %}
-
 with
 
-daily_track_listens as (
+charts as (
 
-    select * from {{ ref('rpt_daily_track_listens') }}
-
-),
-
-daily_artist_listens as (
-
-    select * from {{ ref('rpt_daily_artist_listens') }}
+    select * from {{ ref('int_charts_ranked') }}
 
 ),
 
@@ -26,85 +18,42 @@ artists as (
 
 ),
 
-{% for chart_kind, item in [('track', 'track_id'), ('artist', 'artist_key')] %}
-counted_{{ chart_kind }}s as (
-
-    {% for chart_period in ['week', 'month', 'all time'] %}
-    select
-        source_name,
-        '{{ chart_period }}' as chart_period,
-        {% if chart_period == 'all time' -%}
-        {{ first_valid_from() }} as period_start_date,
-        {%- else -%}
-        {{ dbt.date_trunc(chart_period, 'listened_date') }} as period_start_date,
-        {%- endif %}
-        {{ item }},
-        sum(listen_count) as listen_count
-    from daily_{{ chart_kind }}_listens
-    {% if chart_kind == 'artist' -%}
-    -- tracks without an artist do not make one
-    where artist_key <> {{ unknown_key() }}
-    {%- endif %}
-    group by 1, 2, 3, 4
-    {% if not loop.last %}
-
-    union all
-
-    {% endif %}
-    {% endfor %}
-
-),
-
-ranked_{{ chart_kind }}s as (
-
-    select
-        *,
-        row_number() over (
-            partition by source_name, chart_period, period_start_date
-            order by listen_count desc, {{ item }}
-        ) as chart_rank
-    from counted_{{ chart_kind }}s
-
-),
-
-{% endfor -%}
-
 charted as (
 
     select
         tracks.artist_key,
-        ranked_tracks.source_name,
-        'tracks' as chart_kind,
-        ranked_tracks.chart_period,
-        ranked_tracks.period_start_date,
-        ranked_tracks.chart_rank,
-        ranked_tracks.track_id,
+        charts.source_name,
+        charts.chart_kind,
+        charts.chart_period,
+        charts.period_start_date,
+        charts.chart_rank,
+        charts.track_id,
         tracks.track_name as item_name,
-        ranked_tracks.listen_count
-    from ranked_tracks
+        charts.listen_count
+    from charts
     inner join tracks
         on
-            ranked_tracks.source_name = tracks.source_name
-            and ranked_tracks.track_id = tracks.track_id
+            charts.source_name = tracks.source_name
+            and charts.track_id = tracks.track_id
             and tracks.is_current
-    where ranked_tracks.chart_rank <= {{ chart_size }}
+    where charts.chart_kind = 'tracks'
 
     union all
 
     select
-        ranked_artists.artist_key,
-        ranked_artists.source_name,
-        'artists' as chart_kind,
-        ranked_artists.chart_period,
-        ranked_artists.period_start_date,
-        ranked_artists.chart_rank,
+        charts.artist_key,
+        charts.source_name,
+        charts.chart_kind,
+        charts.chart_period,
+        charts.period_start_date,
+        charts.chart_rank,
         null as track_id,
         artists.artist_name as item_name,
-        ranked_artists.listen_count
-    from ranked_artists
+        charts.listen_count
+    from charts
     inner join artists
-        on ranked_artists.artist_key = artists.artist_key
-    where ranked_artists.chart_rank <= {{ chart_size }}
+        on charts.artist_key = artists.artist_key
+    where charts.chart_kind = 'artists'
 
 ),
 

@@ -1,3 +1,8 @@
+{{ config(
+    materialized='incremental',
+    unique_key=['source_name', 'week_start_date'],
+) }}
+
 with
 
 listens as (
@@ -6,49 +11,120 @@ listens as (
 
 ),
 
-dates as (
+listeners as (
 
-    select * from {{ ref('dim_dates') }}
+    select * from {{ ref('int_listeners_summarized') }}
 
 ),
 
-first_weeks as (
+listening_days as (
+
+    select * from {{ ref('int_listening_days') }}
+
+),
+
+weeks as (
+
+    select
+        source_name,
+        listened_date,
+        changed_at,
+        cast({{ dbt.date_trunc('week', 'listened_date') }} as date) as week_start_date
+    from listening_days
+
+),
+
+new_listeners as (
+
+    select
+        source_name,
+        cast({{ dbt.date_trunc('week', 'first_listened_at') }} as date)
+            as week_start_date,
+        count(*) as new_listener_count
+    from listeners
+    group by
+        source_name,
+        cast({{ dbt.date_trunc('week', 'first_listened_at') }} as date)
+
+),
+
+{% if is_incremental() -%}
+built as (
+
+    select * from {{ this }}
+
+),
+
+-- a listen from long ago takes its listener from the weeks that were the first
+changed_weeks as (
+
+    select
+        source_name,
+        week_start_date
+    from weeks
+    where {{ is_since_build(['changed_at']) }}
+
+    union
+
+    select
+        built.source_name,
+        built.week_start_date
+    from built
+    left join new_listeners
+        on
+            built.source_name = new_listeners.source_name
+            and built.week_start_date = new_listeners.week_start_date
+    where
+        built.new_listener_count <> coalesce(new_listeners.new_listener_count, 0)
+
+),
+{%- endif %}
+
+affected_days as (
+
+    select
+        weeks.source_name,
+        weeks.listened_date,
+        weeks.week_start_date
+    from weeks
+    {% if is_incremental() -%}
+    inner join changed_weeks
+        on
+            weeks.source_name = changed_weeks.source_name
+            and weeks.week_start_date = changed_weeks.week_start_date
+    {%- endif %}
+
+),
+
+active_listeners as (
 
     select
         listens.source_name,
-        listens.user_id,
-        min(dates.week_start_date) as first_week_start_date
+        affected_days.week_start_date,
+        count(distinct listens.user_id) as listener_count,
+        count(distinct listens.track_id) as track_count,
+        count(*) as listen_count
     from listens
-    inner join dates
-        on listens.listened_date = dates.date_day
+    inner join affected_days
+        on
+            listens.source_name = affected_days.source_name
+            and listens.listened_date = affected_days.listened_date
     group by
         listens.source_name,
-        listens.user_id
+        affected_days.week_start_date
 
 ),
 
 counted as (
 
     select
-        listens.source_name,
-        dates.week_start_date,
-        count(distinct listens.user_id) as listener_count,
-        count(distinct case
-            when first_weeks.first_week_start_date = dates.week_start_date
-                then listens.user_id
-        end) as new_listener_count,
-        count(distinct listens.track_id) as track_count,
-        count(*) as listen_count
-    from listens
-    inner join dates
-        on listens.listened_date = dates.date_day
-    left join first_weeks
+        active_listeners.*,
+        coalesce(new_listeners.new_listener_count, 0) as new_listener_count
+    from active_listeners
+    left join new_listeners
         on
-            listens.source_name = first_weeks.source_name
-            and listens.user_id = first_weeks.user_id
-    group by
-        listens.source_name,
-        dates.week_start_date
+            active_listeners.source_name = new_listeners.source_name
+            and active_listeners.week_start_date = new_listeners.week_start_date
 
 ),
 

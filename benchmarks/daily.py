@@ -1,0 +1,222 @@
+"""What a day costs, by how much changed: the first load, a day with 1 % changes, one with none.
+
+    python -m benchmarks.daily [--listens 100 100000 1000000] [--details]
+
+In: nothing but the installed project. Out: for each size a table on standard output: wall
+time, CPU of the process, CPU of PostgreSQL and peak memory of the load, of the models (`dbt
+build` without tests), of the tests (`dbt test`) and of `vacuum analyze`, and the ratios to
+the first day. The smallest size shows what dbt and PostgreSQL take whatever there is to do.
+Each size has a database of its own on one embedded server; everything runs as a person would
+run it, one command after the other. The server vacuums when told to, not by itself: what
+autovacuum does at night would be charged to whichever step runs just then. The plan of the
+merge is read at every size; the benchmark fails when it scans one table once for every row of
+the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from benchmarks.merge_plan import merge_plans, refuse_nested_scans
+from simulator import Rates, World, WorldConfig, create_app, running
+from warehouse import embedded_postgres
+from warehouse.settings import PROJECT_ROOT, Settings
+
+POSTGRES_PORT = 25493
+CHANGED_SHARE = 0.01
+LISTENS_PER_USER, LISTENS_PER_TRACK = 20, 50
+DAYS = ("first", "1 %", "none")
+STEPS = {
+    "load": (sys.executable, "-m", "ingestion"),
+    "models": ("dbt", "--quiet", "build", "--exclude-resource-type", "test", "unit_test"),
+    "tests": ("dbt", "--quiet", "test"),
+    "vacuum": (sys.executable, "-m", "benchmarks.vacuum"),
+}
+_SAMPLING_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step cost.
+
+    Attributes:
+        wall_seconds: From start to end of the process.
+        cpu_seconds: Of the process.
+        server_cpu_seconds: Of PostgreSQL, meanwhile.
+        peak_mb: Largest resident memory of the process.
+        server_peak_mb: Largest memory of PostgreSQL's processes, shared buffers left out.
+    """
+
+    wall_seconds: float
+    cpu_seconds: float
+    server_cpu_seconds: float
+    peak_mb: float
+    server_peak_mb: float
+
+
+def main() -> None:
+    """Runs the benchmark and prints its tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--listens", type=int, nargs="+", default=[100, 100_000, 1_000_000])
+    parser.add_argument(
+        "--details", action="store_true", help="seconds of each model, day by day, as well"
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder) / "home", embedded_port=POSTGRES_PORT)
+        # the merge's statements are read from the server's log
+        embedded_postgres.start(settings, {"log_statement": "mod", "autovacuum": "off"})
+        try:
+            for listens in options.listens:
+                _measure_days(settings, Path(folder), listens, details=options.details)
+        finally:
+            embedded_postgres.stop(settings)
+
+
+def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bool) -> None:
+    """Measures the three days of one size, and prints them."""
+    name = f"listens_{listens}"
+    server = settings.database_url.rsplit("/", 1)[0]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "LISTENHOUSE_DATABASE_URL": f"{server}/{name}",
+        "LISTENHOUSE_HOME": str(folder / name),
+        "DBT_TARGET_PATH": str(folder / name / "target"),
+        "DBT_LOG_PATH": str(folder / name / "logs"),
+    }
+    config = WorldConfig(
+        users=max(10, listens // LISTENS_PER_USER),
+        tracks=max(10, listens // LISTENS_PER_TRACK),
+        listens=listens,
+        rates=Rates.steady(CHANGED_SHARE),
+    )
+    costs: dict[tuple[str, str], Cost] = {}
+    models: dict[str, dict[str, float]] = {}
+    app = create_app(World.at(0, config))
+    load_before = os.getloadavg()[0]
+    with running(app) as url:
+        environment["LISTENHOUSE_API_URL"] = url
+        for day in DAYS:
+            if day == "1 %":
+                app.state.world = app.state.world.advance()
+            for step, command in STEPS.items():
+                print(f"{listens:,} listens, {day}: {step}", file=sys.stderr)
+                costs[day, step] = _measure(command, environment, settings)
+                if step == "models":
+                    models[day] = _model_seconds(Path(environment["DBT_TARGET_PATH"]))
+    log = settings.postgres_directory / "server.log"
+    refuse_nested_scans(merge_plans(f"{server}/{name}", log))
+    print(f"\n{listens:,} listens; load average {load_before:.1f} before; the merge is linear")
+    print(f"{'':16}{'wall s':>8}{'CPU s':>8}{'PG CPU s':>10}{'/ first':>9}{'MB':>7}{'PG MB':>7}")
+    for day in DAYS:
+        for step in STEPS:
+            cost = costs[day, step]
+            ratio = cost.server_cpu_seconds / max(costs["first", step].server_cpu_seconds, 0.01)
+            print(
+                f"{day:8}{step:8}{cost.wall_seconds:>8.1f}{cost.cpu_seconds:>8.1f}"
+                f"{cost.server_cpu_seconds:>10.2f}{ratio:>9.1%}{cost.peak_mb:>7.0f}"
+                f"{cost.server_peak_mb:>7.0f}"
+            )
+    if details:
+        print(f"\n{'seconds':34}" + "".join(f"{day:>8}" for day in DAYS))
+        for model in sorted(models["first"], key=lambda model: -models["first"][model]):
+            figures = "".join(f"{models[day].get(model, 0):>8.2f}" for day in DAYS)
+            print(f"{model:34}{figures}")
+    sys.stdout.flush()
+
+
+def _measure(command: tuple[str, ...], environment: dict[str, str], settings: Settings) -> Cost:
+    server_before = _server_cpu(settings)
+    with _sampled_server_memory(settings) as samples:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begin
+    if status != 0:
+        sys.exit(f"{' '.join(command)} failed")
+    return Cost(
+        wall_seconds=wall,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        server_cpu_seconds=_server_cpu(settings) - server_before,
+        peak_mb=usage.ru_maxrss / 1024,
+        server_peak_mb=max(samples, default=0.0),
+    )
+
+
+def _model_seconds(target: Path) -> dict[str, float]:
+    results = json.loads((target / "run_results.json").read_text())["results"]
+    return {
+        result["unique_id"].rsplit(".", 1)[1]: result["execution_time"]
+        for result in results
+        if result["unique_id"].startswith("model.")
+    }
+
+
+def _postmaster(settings: Settings) -> psutil.Process:
+    pid_file = settings.postgres_directory / "postmaster.pid"
+    return psutil.Process(int(pid_file.read_text().splitlines()[0]))
+
+
+def _server_cpu(settings: Settings) -> float:
+    """CPU of the server's processes, those that have ended included."""
+    postmaster = _postmaster(settings)
+    own = postmaster.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in postmaster.children():
+        try:
+            times = child.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
+
+
+@contextmanager
+def _sampled_server_memory(settings: Settings) -> Iterator[list[float]]:
+    """Megabytes of the server's processes while the block runs, shared memory left out."""
+    samples: list[float] = []
+    done = threading.Event()
+
+    def sample() -> None:
+        postmaster = _postmaster(settings)
+        while not done.wait(_SAMPLING_SECONDS):
+            total = 0
+            for child in postmaster.children():
+                try:
+                    memory = child.memory_info()
+                except psutil.NoSuchProcess:
+                    continue
+                total += memory.rss - memory.shared
+            samples.append(total / 1e6)
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield samples
+    finally:
+        done.set()
+        sampler.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+{#- Incremental models rebuild what changed since they were built. What that was, the
+    table intermediate.model_builds says: for each table which crawl it is as of, and
+    which code it was built from, written in the transaction that builds it.
+
+    A build of a crawl that was withdrawn, or from other code than now, does not count:
+    the model is then built in full, as with --full-refresh. -#}
+
+{% macro model_builds() -%}
+    {{ return(api.Relation.create(
+        database=target.database,
+        schema=generate_schema_name('intermediate', none),
+        identifier='model_builds',
+    )) }}
+{%- endmacro %}
+
+{#- Runs before the first model. No model of its own: all the others would depend on it. -#}
+{% macro create_model_builds() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {%- set relation = model_builds() -%}
+        {%- if not adapter.check_schema_exists(relation.database, relation.schema) -%}
+            {%- do create_schema(relation) -%}
+        {%- endif -%}
+        create table if not exists {{ relation }} (
+            model_name {{ dbt.type_string() }} primary key,
+            code_hash {{ dbt.type_string() }} not null,
+            built_until_at {{ dbt.type_timestamp() }} not null
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether the builds of a node are recorded: of the tables after staging, which are
+    what other tables are built from. Views are always as of what they read. -#}
+{% macro is_recorded(node) -%}
+    {{ return(
+        node.resource_type == 'model'
+        and node.config.materialized in ('table', 'incremental')
+        and 'staging' not in node.fqn
+    ) }}
+{%- endmacro %}
+
+{#- The ids of all nodes that a node is built from, those of its own excluded. -#}
+{% macro ancestors(unique_id, found=none) -%}
+    {%- set found = [] if found is none else found -%}
+    {%- for parent_id in graph.nodes[unique_id].depends_on.get('nodes', []) -%}
+        {%- if parent_id in graph.nodes and parent_id not in found -%}
+            {%- do found.append(parent_id) -%}
+            {%- do ancestors(parent_id, found) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- A hash over the code of a model, of the models that it is built from, and of seeds. -#}
+{% macro code_hash(unique_id) -%}
+    {%- set codes = [] -%}
+    {%- for node_id in ancestors(unique_id) + [unique_id] -%}
+        {%- do codes.append(node_id ~ ' ' ~ graph.nodes[node_id].checksum.checksum) -%}
+    {%- endfor -%}
+    {{ return(local_md5(codes | sort | join(' '))) }}
+{%- endmacro %}
+
+{#- The build of this model that it can be built on: as of which crawl; none if none. -#}
+{% macro last_build() -%}
+    {%- set relation = model_builds() -%}
+    {%- if load_cached_relation(relation) is none -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set crawls = graph.nodes['model.listenhouse.stg_moovitamix__crawls'].relation_name -%}
+    {%- set found = run_query(
+        'select built_until_at from ' ~ relation
+        ~ " where model_name = '" ~ model.name ~ "'"
+        ~ " and code_hash = '" ~ code_hash(model.unique_id) ~ "'"
+        ~ ' and built_until_at in (select boundary_at from ' ~ crawls ~ ')'
+    ) -%}
+    {{ return(found.columns[0].values()[0] if found | length else none) }}
+{%- endmacro %}
+
+{#- As of when this model is built: what changed later is new to it. A literal, as the
+    planner knows how many rows lie beyond it. -#}
+{% macro built_until() -%}
+cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp() }})
+{%- endmacro %}
+
+{#- Whether one of these times is later than the last build. -#}
+{% macro is_since_build(columns) -%}
+(
+            {%- for column in columns %}
+            {% if not loop.first %}or {% endif %}{{ column }} > {{ built_until() }}
+            {%- endfor %}
+        )
+{%- endmacro %}
+
+{#- The last hook of each model. What it was built from may be as of different crawls
+    where only a part of the models ran: the oldest counts. -#}
+{% macro record_build() -%}
+    {%- if execute and is_recorded(model) -%}
+        {%- set relation = model_builds() -%}
+        {%- set crawls = graph.nodes['model.listenhouse.stg_moovitamix__crawls'].relation_name -%}
+        {%- set parents = [] -%}
+        {%- for node_id in ancestors(model.unique_id) if is_recorded(graph.nodes[node_id]) -%}
+            {%- do parents.append("'" ~ graph.nodes[node_id].name ~ "'") -%}
+        {%- endfor -%}
+        delete from {{ relation }} where model_name = '{{ model.name }}';
+        {%- if not flags.EMPTY %}
+        insert into {{ relation }} (model_name, code_hash, built_until_at)
+        select
+            '{{ model.name }}',
+            '{{ code_hash(model.unique_id) }}',
+            min(builds.built_until_at)
+        from (
+            select max(boundary_at) as built_until_at from {{ crawls }}
+            {%- if parents %}
+            union all
+            select built_until_at from {{ relation }}
+            where model_name in ({{ parents | join(', ') }})
+            {%- endif %}
+        ) as builds
+        having count(builds.built_until_at) = {{ 1 + parents | length }};
+        {%- endif %}
+        {%- if not is_incremental() %}
+        {{ analyze(this) }};
+        {%- endif %}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- dbt's own, which is_incremental() asks as well; of it differs the last condition. -#}
+{% macro should_full_refresh() -%}
+    {%- set full_refresh = config.get('full_refresh') -%}
+    {%- if full_refresh is none -%}
+        {%- set full_refresh = flags.FULL_REFRESH or (
+            execute
+            and model.unique_id in graph.nodes
+            and model.config.materialized == 'incremental'
+            and is_recorded(model)
+            and last_build() is none
+        ) -%}
+    {%- endif -%}
+    {{ return(full_refresh) }}
+{%- endmacro %}

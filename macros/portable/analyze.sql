@@ -1,0 +1,13 @@
+{#- Tells the engine's planner about a table that is new: what reads it next does so
+    before anything in the background has looked at it. -#}
+{% macro analyze(relation) -%}
+{{ return(adapter.dispatch('analyze', 'listenhouse')(relation)) }}
+{%- endmacro %}
+
+{% macro default__analyze(relation) -%}
+analyze table {{ relation }} compute statistics for all columns
+{%- endmacro %}
+
+{% macro postgres__analyze(relation) -%}
+analyze {{ relation }}
+{%- endmacro %}
