@@ -6,14 +6,26 @@ In: the command line. Out: services up or down, a day run, and lines a person ca
 from __future__ import annotations
 
 import logging
+import signal
 import sys
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
 
 from warehouse.errors import ListenhouseError
 from warehouse.settings import Settings, read_settings
+
+_INTERRUPTED, _TERMINATED = 130, 143  # 128 + the signal, as shells have it
+
+
+class _Termination(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, so that dbt cancels what it has under way."""
+
+
+def _raise_termination(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Termination
 
 
 class _Commands(click.Group):
@@ -28,6 +40,13 @@ class _Commands(click.Group):
                 raise
             click.echo(str(error), err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt as interrupt:
+            click.echo(
+                "Interrupted: a crawl is visible in full or not at all, and each model holds what"
+                " it held before or what it should now. Run again to complete both.",
+                err=True,
+            )
+            sys.exit(_TERMINATED if isinstance(interrupt, _Termination) else _INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"max_content_width": 100})
@@ -90,6 +109,7 @@ def run(accept_shrink: bool) -> None:
     from warehouse.daily_run import run_day  # noqa: PLC0415
     from warehouse.run_summary import print_summary  # noqa: PLC0415
 
+    signal.signal(signal.SIGTERM, _raise_termination)
     settings = read_settings()
     print_summary(settings, run_day(settings, accept_shrink=accept_shrink))
 

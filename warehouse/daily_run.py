@@ -134,6 +134,8 @@ def build() -> BuildReport:
 
 
 def _judge(outcome: dbtRunnerResult) -> BuildReport:
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
     result = outcome.result
     if not isinstance(result, RunExecutionResult):
         raise StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 from tests.commands import run_command
 from tests.conftest import free_port
 from tests.dbt_project.warehouse_build import Warehouse
+from warehouse.settings import PROJECT_ROOT
 
 
 @pytest.fixture
@@ -85,3 +90,32 @@ def test_a_failing_test_ends_the_run_and_is_named(
     assert "dbt build failed" in outcome.stderr
     assert "every_listen_landed_is_in_the_fact_once" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(
+    environment: dict[str, str],
+) -> None:
+    url = run_command("listenhouse", "url", environment=environment).stdout.strip()
+    assert run_command("listenhouse", "run", environment=environment).returncode == 0
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with psycopg.connect(url) as connection:
+            # the build comes as far as this table, and waits
+            connection.execute("lock table marts.dim_users")
+            process = subprocess.Popen(
+                [str(Path(sys.executable).parent / "listenhouse"), "run"],
+                cwd=PROJECT_ROOT,
+                env=os.environ | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            waiting = "select count(*) from pg_locks where not granted and relation = %s::regclass"
+            while connection.execute(waiting, ("marts.dim_users",)).fetchone() == (0,):
+                assert process.poll() is None
+            process.send_signal(number)
+            _, stderr = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert "Run again" in stderr
+        assert "Traceback" not in stderr
+
+    assert run_command("listenhouse", "run", environment=environment).returncode == 0
