@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs benchmark drill tree dashboard
+.PHONY: help lock run test stop clean lint format cov docs benchmark drill mutate tree dashboard
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -37,6 +37,9 @@ benchmark: .venv/dev ## Measure the load against its alternatives
 
 drill: .venv/dev ## Break N random runs from SEED on, run them again, compare (N=20 SEED=1)
 	@python -m tests.drills --number $(or $(N),20) --seed $(or $(SEED),1)
+
+mutate: .venv/dev ## Change the models' SQL in one place at a time and list what no test notices (MODEL="a b")
+	@python -m tests.mutation $(if $(MODEL),--select $(MODEL))
 
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
