@@ -33,3 +33,19 @@ def test_the_calendar_is_right_from_the_first_year_of_the_data_to_the_last(
     days = (date(2019, 1, 1) + timedelta(days=n) for n in range(8 * 365 + 2))
     assert rows == [expected(day) for day in days]
     assert rows[-1][0] == date(2026, 12, 31)
+
+
+def test_the_calendar_covers_all_crawls_and_all_listens(
+    warehouse: Warehouse, landing: Landing
+) -> None:
+    first_and_last = "select min(date_day), max(date_day) from marts.dim_dates"
+    # crawls of two years, then listens of two years before them
+    landing.crawl(boundary(1), Day())
+    landing.crawl(boundary(300), Day())
+    warehouse.dbt("run", "--select", "+dim_dates")
+    assert warehouse.query(first_and_last) == [(date(2026, 1, 1), date(2027, 12, 31))]
+
+    older, newer = (history(n, [10], updated_at=datetime(2018 + n, 7, 1)) for n in (1, 2))
+    landing.crawl(boundary(301), Day(listen_history=(older, newer)))
+    warehouse.dbt("run", "--select", "+dim_dates")
+    assert warehouse.query(first_and_last) == [(date(2019, 1, 1), date(2027, 12, 31))]
