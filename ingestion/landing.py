@@ -34,7 +34,7 @@ from ingestion.crawl_ledger import (
 from ingestion.drift import describe_drift
 from ingestion.endpoint import ROW_HASH, Endpoint
 from ingestion.landed_versions import read_current_versions
-from ingestion.merge import landing_pipeline, merge
+from ingestion.merge import LoadPackage, landing_pipeline, merge
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.pages import HttpCounters, PageReader
 from ingestion.quarantine import create_rejected_records, record_rejections
@@ -55,14 +55,14 @@ class LoadReport:
         crawl: The committed crawl.
         opened: Versions that are new, by endpoint.
         closed: Versions that ended, by endpoint.
-        http: What the crawl cost in requests.
+        package: What dlt loaded.
         drift: Fields that the API added or gave up, one line each.
     """
 
     crawl: Crawl
     opened: dict[str, int]
     closed: dict[str, int]
-    http: HttpCounters
+    package: LoadPackage
     drift: list[str]
 
 
@@ -76,6 +76,7 @@ def load(
     *,
     accept_shrink: bool = False,
     on_page: ProgressCallback = _ignore_progress,
+    http: HttpCounters | None = None,
 ) -> LoadReport:
     """Runs one load, from the first page to the committed row.
 
@@ -85,6 +86,7 @@ def load(
         accept_shrink: Land the crawl even when the source holds far less than before, or
             other keys.
         on_page: Told of each page read.
+        http: Where requests are counted, for who wants to know.
 
     Returns:
         What was landed; it is visible when this returns.
@@ -95,7 +97,7 @@ def load(
     _require_rights(lock, settings)
     with _crawl_folder(settings) as folder:
         started_at = datetime.now(UTC)
-        reader = PageReader(settings)
+        reader = PageReader(settings, http or HttpCounters())
         crawled = []
         carried = {}
         drift: list[str] = []
@@ -111,12 +113,12 @@ def load(
                 drift += describe_drift(lock, LANDING_SCHEMA, rows)
         finally:
             reader.close()
-        crawl = _land(lock, settings, crawled, carried, started_at)
+        crawl, package = _land(lock, settings, crawled, carried, started_at)
     return LoadReport(
         crawl=crawl,
         opened=_count_versions(lock, "_dlt_valid_from", crawl.boundary_at),
         closed=_count_versions(lock, "_dlt_valid_to", crawl.boundary_at),
-        http=reader.counters,
+        package=package,
         drift=drift,
     )
 
@@ -127,15 +129,16 @@ def _land(
     crawled: Sequence[CrawledEndpoint],
     carried: dict[str, list[str]],
     started_at: datetime,
-) -> Crawl:
+) -> tuple[Crawl, LoadPackage]:
     """Merges proven rows, then commits the row that makes them visible."""
     names = [endpoint.name for endpoint in ENDPOINTS]
     lock.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(LANDING_SCHEMA)))
     boundary_at = next_boundary(lock, LANDING_SCHEMA, names, datetime.now(UTC))
     pipeline = landing_pipeline(settings, LANDING_SCHEMA)
+    package = merge(pipeline, crawled, carried, boundary_at)
     crawl = Crawl(
         crawl_id=str(uuid.uuid4()),
-        load_id=merge(pipeline, crawled, carried, boundary_at),
+        load_id=package.load_id,
         boundary_at=boundary_at,
         started_at=started_at,
         code_version=version("listenhouse"),
@@ -159,7 +162,7 @@ def _land(
         record_rejections(lock, LANDING_SCHEMA, rejected, boundary_at)
         commit_crawl(lock, LANDING_SCHEMA, crawl)
     _logger.info("committed crawl_id=%s boundary_at=%s", crawl.crawl_id, boundary_at.isoformat())
-    return crawl
+    return crawl, package
 
 
 def _read_landed_keys(

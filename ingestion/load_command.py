@@ -15,6 +15,8 @@ from rich.table import Table
 
 from ingestion.crawl import ProgressCallback
 from ingestion.landing import LoadReport, load
+from ingestion.load_record import record_load, recorded_requests
+from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
@@ -32,8 +34,11 @@ def run_load(settings: Settings, *, accept_shrink: bool = False) -> LoadReport:
     Raises:
         ListenhouseError: Something a person has to act on.
     """
-    with hold_run_lock(settings) as lock:
-        report = load_with_progress(settings, lock, accept_shrink=accept_shrink)
+    record = RunRecord(settings, "dlt pipeline listen_history run")
+    with hold_run_lock(settings) as lock, record.run():
+        record.begin()
+        with record.step("load"):
+            report = load_with_progress(settings, lock, record, accept_shrink=accept_shrink)
     # a field's name can look like markup
     console = Console(markup=False)
     console.print(
@@ -68,13 +73,14 @@ def print_load(console: Console, report: LoadReport) -> None:
 
 
 def load_with_progress(
-    settings: Settings, lock: psycopg.Connection, *, accept_shrink: bool = False
+    settings: Settings, lock: psycopg.Connection, record: RunRecord, *, accept_shrink: bool = False
 ) -> LoadReport:
-    """Runs a load with a progress bar, where a terminal watches.
+    """Runs a load with a progress bar, where a terminal watches, and records it.
 
     Args:
         settings: Source and warehouse.
         lock: Connection that holds the run's lock.
+        record: The run's record.
         accept_shrink: Land the crawl even when the source holds far less than before.
 
     Returns:
@@ -92,8 +98,12 @@ def load_with_progress(
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     )
-    with progress:
-        return load(settings, lock, accept_shrink=accept_shrink, on_page=_show_in(progress))
+    with progress, recorded_requests(record) as http:
+        report = load(
+            settings, lock, accept_shrink=accept_shrink, on_page=_show_in(progress), http=http
+        )
+    record_load(record, report)
+    return report
 
 
 def _show_in(progress: Progress) -> ProgressCallback:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import dlt
@@ -40,6 +42,21 @@ SERVER_PARAMETERS = {
 DLT_COLUMNS = frozenset({ROW_HASH, "_dlt_valid_from", "_dlt_valid_to", "_dlt_load_id", "_dlt_id"})
 
 
+@dataclass(frozen=True)
+class LoadPackage:
+    """What dlt loaded in one go.
+
+    Attributes:
+        load_id: Its identifier.
+        jobs: Number of jobs, by table.
+        job_bytes: Size of the files that they copied or ran, by table.
+    """
+
+    load_id: str
+    jobs: Mapping[str, int]
+    job_bytes: Mapping[str, int]
+
+
 def landing_pipeline(settings: Settings, schema: str) -> dlt.Pipeline:
     """The dlt pipeline that writes landing.
 
@@ -61,7 +78,7 @@ def merge(
     crawled: Sequence[CrawledEndpoint],
     carried: Mapping[str, Sequence[str]],
     boundary_at: datetime,
-) -> str:
+) -> LoadPackage:
     """Merges the endpoints, as of one boundary.
 
     Args:
@@ -72,7 +89,7 @@ def merge(
         boundary_at: From when new versions are valid, until when closed ones were.
 
     Returns:
-        The id of dlt's load package.
+        dlt's load package.
 
     Raises:
         LandingError: A step of dlt failed.
@@ -87,7 +104,14 @@ def merge(
             "Nothing of this crawl is visible. Mend the cause and run again; `dlt pipeline "
             f"{PIPELINE} trace` shows more."
         ) from error
-    return info.loads_ids[0]
+    (package,) = info.load_packages
+    jobs: Counter[str] = Counter()
+    job_bytes: Counter[str] = Counter()
+    for job in package.jobs["completed_jobs"]:
+        table = job.job_file_info.table_name
+        jobs[table] += 1
+        job_bytes[table] += job.file_size
+    return LoadPackage(package.load_id, jobs, job_bytes)
 
 
 def _forget_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+import time
+from array import array
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from dlt.sources.helpers.requests import Session
@@ -50,33 +52,76 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass
-class HttpCounters:
-    """What the crawl cost in requests; filled while it runs.
+class EndpointRequests:
+    """What an endpoint was asked, and what it answered.
 
     Attributes:
         requests: Answers asked for, tries included.
-        received_bytes: Sum of the bodies of good pages.
+        received_bytes: Sum of the bodies, bad ones included.
+        statuses: Number of answers by status; what got none is not in it.
         retries: Number of retries by cause.
+        latencies: Seconds from each request to the end of its body, or to its failure.
     """
 
     requests: int = 0
     received_bytes: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
+    latencies: array[float] = field(default_factory=lambda: array("d"))
+
+
+class HttpCounters:
+    """What a crawl cost in requests; filled while it runs, also if it fails.
+
+    Attributes:
+        endpoints: By the name of the endpoint.
+    """
+
+    def __init__(self) -> None:
+        self.endpoints: defaultdict[str, EndpointRequests] = defaultdict(EndpointRequests)
+        self._lock = threading.Lock()
+
+    def count_answer(
+        self, endpoint: str, seconds: float, status: int | None, received_bytes: int
+    ) -> None:
+        """Counts a request and its answer, if there was one.
+
+        Args:
+            endpoint: Which endpoint.
+            seconds: From the request to the end of the body, or to the failure.
+            status: HTTP status, None without an answer.
+            received_bytes: Length of the body.
+        """
+        with self._lock:
+            counted = self.endpoints[endpoint]
+            counted.requests += 1
+            counted.received_bytes += received_bytes
+            counted.latencies.append(seconds)
+            if status is not None:
+                counted.statuses[status] += 1
+
+    def count_retry(self, endpoint: str, cause: str) -> None:
+        """Counts a retry by its cause."""
+        with self._lock:
+            self.endpoints[endpoint].retries[cause] += 1
+
+    @property
+    def retries(self) -> Counter[str]:
+        """Number of retries by cause, of all endpoints."""
+        return sum((counted.retries for counted in self.endpoints.values()), Counter())
 
 
 class PageReader:
     """Reads pages of one API over one pool of connections; safe to share between threads.
 
     Attributes:
-        counters: What has been asked for so far.
         threads: Pages it may be asked for at the same time.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.counters = HttpCounters()
+    def __init__(self, settings: Settings, counters: HttpCounters) -> None:
+        self._counters = counters
         self.threads = settings.crawl_threads
         self._settings = settings
-        self._lock = threading.Lock()
         self._abandoned = threading.Event()
         self._session = Session(timeout=settings.request_timeout_seconds)
         pool = HTTPAdapter(pool_connections=1, pool_maxsize=settings.crawl_threads)
@@ -129,23 +174,28 @@ class PageReader:
         self._session.close()
 
     def _read_once(self, endpoint: Endpoint, number: int) -> Page:
-        with self._lock:
-            self.counters.requests += 1
-        response = self._session.get(
-            f"{self._settings.api_url}/{endpoint.name}", params={"page": number, "size": PAGE_SIZE}
-        )
-        body = response.content
-        page = decode_page(endpoint, body)
-        with self._lock:
-            self.counters.received_bytes += len(body)
-        return page
+        begin = time.perf_counter()
+        status, received_bytes = None, 0
+        try:
+            response = self._session.get(
+                f"{self._settings.api_url}/{endpoint.name}",
+                params={"page": number, "size": PAGE_SIZE},
+            )
+            status, received_bytes = response.status_code, len(response.content)
+        except HTTPError as error:
+            if error.response is not None:
+                status, received_bytes = error.response.status_code, len(error.response.content)
+            raise
+        finally:
+            seconds = time.perf_counter() - begin
+            self._counters.count_answer(endpoint.name, seconds, status, received_bytes)
+        return decode_page(endpoint, response.content)
 
     def _count_retry(self, state: RetryCallState) -> None:
         endpoint, number = state.args
         error = state.outcome.exception() if state.outcome else None
         cause = _cause(error) if error else "unknown"
-        with self._lock:
-            self.counters.retries[cause] += 1
+        self._counters.count_retry(endpoint.name, cause)
         _logger.warning(
             "retry endpoint=%s page=%d cause=%r attempt=%d of=%d wait_seconds=%.1f",
             endpoint.name,

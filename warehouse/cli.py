@@ -115,6 +115,20 @@ def run(accept_shrink: bool) -> None:
 
 
 @main.command()
+@click.option("--number", default=10, show_default=True, help="How many at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def runs(number: int, as_json: bool) -> None:
+    """Show the last runs: when, how they ended, how long each step took."""
+    from warehouse.run_history import print_runs, read_runs, to_json  # noqa: PLC0415
+
+    recorded = read_runs(read_settings(), number)
+    if as_json:
+        click.echo(to_json(recorded))
+    else:
+        print_runs(recorded)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 @click.option("--rejected", is_flag=True, help="List every record in quarantine.")
 def check(as_json: bool, rejected: bool) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dbt.artifacts.schemas.results import NodeStatus
-from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.artifacts.schemas.run import RunExecutionResult, RunResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt_common.events.base_types import EventMsg
 from psycopg import sql
@@ -25,6 +25,7 @@ from ingestion.landing import LoadReport
 from ingestion.load_command import load_with_progress
 from ingestion.moovitamix import LANDING_SCHEMA
 from warehouse.errors import StepFailedError
+from warehouse.ops.run_record import RunRecord, without_values
 from warehouse.run_lock import hold_run_lock
 from warehouse.services import start_postgres, start_source
 from warehouse.settings import PROJECT_ROOT, Settings
@@ -81,16 +82,18 @@ def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
         ListenhouseError: A step failed; says which, why and what to do.
     """
     report = RunReport()
-    with _timed(report, "start"):
+    record = RunRecord(settings, "listenhouse run")
+    with _timed(report, record, "database"):
         start_postgres(settings)
     # held until the marts stand, so that no second run lands or builds in between
-    with hold_run_lock(settings) as lock:
-        with _timed(report, "start"):
+    with hold_run_lock(settings) as lock, record.run():
+        record.begin()
+        with _timed(report, record, "source"):
             start_source(settings, day=count_crawls(lock, LANDING_SCHEMA))
-        with _timed(report, "load"):
-            report.load = load_with_progress(settings, lock, accept_shrink=accept_shrink)
-        with _timed(report, "build"):
-            report.build = build()
+        with _timed(report, record, "load"):
+            report.load = load_with_progress(settings, lock, record, accept_shrink=accept_shrink)
+        with _timed(report, record, "build"):
+            report.build = build(record)
         row = lock.execute(
             sql.SQL("select count(*) from {}").format(
                 sql.Identifier(report.build.marts_schema, "fct_listens")
@@ -100,8 +103,11 @@ def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
     return report
 
 
-def build() -> BuildReport:
+def build(record: RunRecord) -> BuildReport:
     """Runs `dbt build` in this process, with a progress bar where a terminal watches.
+
+    Args:
+        record: The run's record, which gets the result of every node.
 
     Returns:
         What was built and tested.
@@ -130,7 +136,24 @@ def build() -> BuildReport:
         arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
         arguments += ["--profiles-dir", str(PROJECT_ROOT)]
         outcome = dbtRunner(callbacks=[show]).invoke(arguments)
+    if isinstance(outcome.result, RunExecutionResult):
+        record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
     return _judge(outcome)
+
+
+def _describe_node(node: RunResult) -> dict[str, object]:
+    affected = node.adapter_response.get("rows_affected")
+    return {
+        "unique_id": node.node.unique_id,
+        "name": node.node.name,
+        "resource_type": str(node.node.resource_type),
+        "status": str(node.status),
+        "seconds": node.execution_time,
+        # -1 where the statement has no rows, as for a view
+        "rows_affected": affected if isinstance(affected, int) and affected >= 0 else None,
+        "failures": node.failures,
+        "message": without_values(node.message) if node.message else None,
+    }
 
 
 def _judge(outcome: dbtRunnerResult) -> BuildReport:
@@ -173,8 +196,8 @@ def _first_line(text: str) -> str:
 
 
 @contextmanager
-def _timed(report: RunReport, step: str) -> Iterator[None]:
+def _timed(report: RunReport, record: RunRecord, step: str) -> Iterator[None]:
     begin = time.perf_counter()
-    yield
-    spent = report.seconds.get(step, 0.0)
-    report.seconds[step] = spent + time.perf_counter() - begin
+    with record.step(step):
+        yield
+    report.seconds[step] = time.perf_counter() - begin

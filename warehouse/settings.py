@@ -45,6 +45,8 @@ class Settings:
             (`LISTENHOUSE_REQUEST_ATTEMPTS`).
         retry_seconds: Longest time spent on one page, tries and waits together
             (`LISTENHOUSE_RETRY_SECONDS`).
+        trigger: Who or what starts the runs of this process, for their record
+            (`LISTENHOUSE_TRIGGER`, default `manual`; a scheduler names itself).
         retry_wait_seconds: First wait before another try, doubled at each further one; no
             variable sets it, tests do.
     """
@@ -58,6 +60,7 @@ class Settings:
     request_timeout_seconds: float = 60.0
     request_attempts: int = 6
     retry_seconds: float = 300.0
+    trigger: str = "manual"
     retry_wait_seconds: float = 0.5
 
     @property
@@ -203,4 +206,5 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         request_timeout_seconds=float(number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
         request_attempts=number("REQUEST_ATTEMPTS", 6, 1, 50),
         retry_seconds=float(number("RETRY_SECONDS", 300, 1, 86_400)),
+        trigger=text("TRIGGER") or "manual",
     )

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from ingestion.landing import LoadReport, load
+from ingestion.pages import HttpCounters
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -21,11 +22,13 @@ class Landing:
     def __init__(self, settings: Settings, connection: psycopg.Connection) -> None:
         self.settings = settings
         self.connection = connection
+        self.http = HttpCounters()
 
     def load(self, *, accept_shrink: bool = False) -> LoadReport:
-        """Runs one load."""
+        """Runs one load; its requests are counted in `http`."""
+        self.http = HttpCounters()
         with hold_run_lock(self.settings) as lock:
-            return load(self.settings, lock, accept_shrink=accept_shrink)
+            return load(self.settings, lock, accept_shrink=accept_shrink, http=self.http)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""

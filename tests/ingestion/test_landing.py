@@ -13,6 +13,7 @@ import pytest
 import ingestion.landing
 import ingestion.merge
 from ingestion.landing import load
+from ingestion.merge import LoadPackage
 from tests.commands import run_command
 from tests.ingestion.conftest import Landing
 from tests.ingestion.scripted_api import (
@@ -524,7 +525,7 @@ def test_a_transient_fault_is_retried_and_counted_by_its_cause(
     )
     report = landing.load()
 
-    assert report.http.retries == {cause: 1}
+    assert landing.http.retries == {cause: 1}
     assert report.crawl.figures["users"].landed == 250
     assert landing.rows("select count(distinct id), count(*) from raw_moovitamix.users") == [
         (250, 250)
@@ -535,7 +536,8 @@ def test_an_html_page_with_status_200_is_fetched_again(landing: Landing, api: Sc
     api.fault = lambda _api, endpoint, page, call: (
         Answer(b"<html>Bad gateway</html>") if (endpoint, page, call) == ("users", 1, 1) else None
     )
-    assert landing.load().http.retries == {"no JSON": 1}
+    landing.load()
+    assert landing.http.retries == {"no JSON": 1}
 
 
 def test_a_body_cut_in_the_middle_is_fetched_again(landing: Landing, api: ScriptedApi) -> None:
@@ -548,7 +550,7 @@ def test_a_body_cut_in_the_middle_is_fetched_again(landing: Landing, api: Script
     api.fault = cut_once
     report = landing.load()
 
-    assert report.http.retries == {"cut body": 1}
+    assert landing.http.retries == {"cut body": 1}
     assert report.crawl.figures["users"].landed == 250
 
 
@@ -689,10 +691,10 @@ def test_a_load_that_lost_its_lock_cannot_commit(
     api.records["users"][0] = user(1, gender="Male")
     merge = ingestion.merge.merge
 
-    def merge_and_lose_the_lock(*arguments: Any) -> str:
-        load_id = merge(*arguments)
+    def merge_and_lose_the_lock(*arguments: Any) -> LoadPackage:
+        package = merge(*arguments)
         landing.connection.execute("select pg_terminate_backend(%s)", (lock.info.backend_pid,))
-        return load_id
+        return package
 
     monkeypatch.setattr(ingestion.landing, "merge", merge_and_lose_the_lock)
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -58,6 +59,11 @@ def test_two_days_from_nothing(environment: dict[str, str], tmp_path: Path) -> N
         versions = connection.execute("select count(*) from raw_moovitamix.users").fetchone()
     assert versions == (1000 + int(changed[2]),)
     assert "serves day 1" in succeed("listenhouse", "status")
+    recorded = json.loads(succeed("listenhouse", "runs", "--json"))
+    assert [(run["status"], list(run["step_seconds"])) for run in recorded] == [
+        ("succeeded", ["database", "source", "load", "build"])
+    ] * 2
+    assert "succeeded" in succeed("listenhouse", "runs")
     assert "2 crawls" in succeed("listenhouse", "status")
 
     built = warehouse.fingerprints()
@@ -90,6 +96,10 @@ def test_a_failing_test_ends_the_run_and_is_named(
     assert "dbt build failed" in outcome.stderr
     assert "every_listen_landed_is_in_the_fact_once" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+    (failed, _) = json.loads(
+        run_command("listenhouse", "runs", "--json", environment=environment).stdout
+    )
+    assert (failed["status"], failed["failed_step"]) == ("failed", "build")
 
 
 def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ingestion.endpoint import Endpoint
 from ingestion.moovitamix import ENDPOINTS
-from ingestion.pages import PAGE_SIZE, PageReader
+from ingestion.pages import PAGE_SIZE, HttpCounters, PageReader
 from ingestion.shrink_guard import SMALLEST_SHARE_OF_ROWS
 from warehouse.checks.finding import Finding, Status, counted
 from warehouse.errors import SourceError
@@ -35,7 +35,7 @@ def check_source(settings: Settings, landed: Mapping[str, int]) -> list[Finding]
         request_attempts=min(settings.request_attempts, _ATTEMPTS),
         request_timeout_seconds=min(settings.request_timeout_seconds, _LONGEST_ANSWER_SECONDS),
     )
-    reader = PageReader(hasty)
+    reader = PageReader(hasty, HttpCounters())
     try:
         return [
             _check_endpoint(reader, endpoint, landed.get(endpoint.name)) for endpoint in ENDPOINTS

@@ -1,0 +1,225 @@
+"""The record of one run: what it did when, what it cost, how it ended.
+
+In: the steps of a run. Out: rows in schema `ops`. A record that cannot be written is a
+warning in the log and never the end of a run; a run that dies without a word is marked as
+died by the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib.metadata import version
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from warehouse.database import connect
+from warehouse.errors import DatabaseError
+from warehouse.ops.resource_usage import ResourceUsage, measured
+from warehouse.ops.tables import SCHEMA, create_tables
+from warehouse.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+_LONGEST_MESSAGE = 2000
+
+
+class RunStatus(StrEnum):
+    """How a run, or a step of it, stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    DIED = "died"
+
+
+class RunRecord:
+    """Writes the record of one run, as it goes on.
+
+    What happens before the database can be reached is kept and written by `begin`.
+
+    Attributes:
+        run_id: Identifies the run in every table, log line and alert.
+    """
+
+    def __init__(self, settings: Settings, command: str) -> None:
+        self.run_id = uuid.uuid4()
+        self._settings = settings
+        self._command = command
+        self._started_at = datetime.now(UTC)
+        self._connection: psycopg.Connection | None = None
+        self._steps: dict[str, dict[str, Any]] = {}
+
+    def begin(self) -> None:
+        """Opens the record. Call it with the run's lock held: then no other run is alive."""
+        try:
+            self._connection = connect(self._settings, "listenhouse run record")
+        except DatabaseError as error:
+            _logger.warning("run not recorded run_id=%s cause=%r", self.run_id, str(error))
+            return
+        self._write(self._open)
+        for step in self._steps.values():
+            self._insert("steps", [step])
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Records a step: its time, what it used, and how it ended.
+
+        Args:
+            name: Name of the step; each name once.
+        """
+        started_at = datetime.now(UTC)
+        row = {
+            "run_id": self.run_id,
+            "step": name,
+            "status": RunStatus.RUNNING,
+            "message": None,
+            "started_at": started_at,
+        }
+        self._steps[name] = row
+        self._insert("steps", [row])
+        usage = ResourceUsage()
+        try:
+            with measured() as usage:
+                yield
+        except BaseException as error:
+            row["status"], row["message"] = _ending_of(error)
+            raise
+        else:
+            row["status"] = RunStatus.SUCCEEDED
+        finally:
+            row["ended_at"] = datetime.now(UTC)
+            row |= vars(usage)
+            self._update("steps", {"run_id": self.run_id, "step": name}, row)
+
+    def add(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Adds rows to a table of schema `ops`.
+
+        Args:
+            table: Name of the table.
+            rows: Values by column, but for the run's id; the same columns in each.
+        """
+        self._insert(table, [{"run_id": self.run_id, **row} for row in rows])
+
+    @contextmanager
+    def run(self) -> Iterator[RunRecord]:
+        """Records how the run in the block ends."""
+        status, message = RunStatus.SUCCEEDED, None
+        try:
+            yield self
+        except BaseException as error:
+            status, message = _ending_of(error)
+            raise
+        finally:
+            failed = [name for name, step in self._steps.items() if step["message"]]
+            self._update(
+                "runs",
+                {"run_id": self.run_id},
+                {
+                    "status": status,
+                    "message": message,
+                    "failed_step": failed[-1] if failed else None,
+                    "ended_at": datetime.now(UTC),
+                },
+            )
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _open(self, connection: psycopg.Connection) -> None:
+        create_tables(connection)
+        # the lock is ours, so nobody is running
+        for table in ("steps", "runs"):
+            connection.execute(
+                sql.SQL("update {} set status = %s where status = %s").format(
+                    sql.Identifier(SCHEMA, table)
+                ),
+                (RunStatus.DIED, RunStatus.RUNNING),
+            )
+        connection.execute(
+            """
+            insert into ops.runs (
+                run_id, command, trigger, attempt, code_version, host, pid, status, started_at
+            )
+            select %s, %s, %s, 1 + count(*), %s, %s, %s, %s, %s
+            from ops.runs
+            where started_at > coalesce(
+                (select max(started_at) from ops.runs where status = %s), '-infinity'
+            )
+            """,
+            (
+                self.run_id,
+                self._command,
+                self._settings.trigger,
+                version("listenhouse"),
+                socket.gethostname(),
+                os.getpid(),
+                RunStatus.RUNNING,
+                self._started_at,
+                RunStatus.SUCCEEDED,
+            ),
+        )
+
+    def _insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        if not rows:
+            return
+        names = list(rows[0])
+        statement = sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier(SCHEMA, table),
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+            sql.SQL(", ").join(map(sql.Placeholder, names)),
+        )
+
+        def insert(connection: psycopg.Connection) -> None:
+            connection.cursor().executemany(statement, rows)
+
+        self._write(insert)
+
+    def _update(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+        changed = {name: value for name, value in values.items() if name not in key}
+        statement = sql.SQL("update {} set {} where {}").format(
+            sql.Identifier(SCHEMA, table),
+            sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+                for name in changed
+            ),
+            sql.SQL(" and ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+                for name in key
+            ),
+        )
+        self._write(lambda connection: connection.execute(statement, {**changed, **key}))
+
+    def _write(self, write: Callable[[psycopg.Connection], object]) -> None:
+        if self._connection is None:
+            return
+        try:
+            with self._connection.transaction():
+                write(self._connection)
+        except psycopg.Error as error:
+            cause = str(error).strip().split("\n")[0]
+            _logger.warning("not recorded run_id=%s cause=%r", self.run_id, cause)
+
+
+def without_values(message: str) -> str:
+    """A message with the values in it left out: what stands in quotes after a colon.
+
+    PostgreSQL quotes the offending value there, which can be somebody's name.
+    """
+    return re.sub(r": (\"[^\"]*\"|'[^']*')", ": …", message)[:_LONGEST_MESSAGE]
+
+
+def _ending_of(error: BaseException) -> tuple[RunStatus, str]:
+    if isinstance(error, KeyboardInterrupt):
+        return RunStatus.INTERRUPTED, "interrupted by a signal"
+    return RunStatus.FAILED, without_values(str(error) or type(error).__name__)

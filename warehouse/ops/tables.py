@@ -1,0 +1,107 @@
+"""The tables of schema `ops`: append-only, written by the tools, read by dbt and people.
+
+In: a connection. Out: tables that exist.
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+SCHEMA = "ops"
+
+_STATEMENTS = (
+    "create schema if not exists ops",
+    """
+    create table if not exists ops.runs (
+        run_id uuid primary key,
+        command text not null,
+        trigger text not null,
+        attempt integer not null,
+        code_version text not null,
+        host text not null,
+        pid integer not null,
+        status text not null,
+        failed_step text,
+        message text,
+        started_at timestamptz not null,
+        ended_at timestamptz
+    )
+    """,
+    """
+    create table if not exists ops.steps (
+        run_id uuid not null references ops.runs,
+        step text not null,
+        status text not null,
+        message text,
+        started_at timestamptz not null,
+        ended_at timestamptz,
+        cpu_seconds double precision,
+        peak_memory_bytes bigint,
+        read_bytes bigint,
+        written_bytes bigint,
+        primary key (run_id, step)
+    )
+    """,
+    """
+    create table if not exists ops.loads (
+        run_id uuid not null references ops.runs,
+        crawl_id text not null,
+        load_id text not null,
+        table_name text not null,
+        reported bigint not null,
+        landed bigint not null,
+        duplicates bigint not null,
+        rejected bigint not null,
+        carried bigint not null,
+        opened bigint not null,
+        closed bigint not null,
+        job_count integer not null,
+        job_bytes bigint not null,
+        primary key (run_id, table_name)
+    )
+    """,
+    """
+    create table if not exists ops.schema_changes (
+        run_id uuid not null references ops.runs,
+        description text not null
+    )
+    """,
+    """
+    create table if not exists ops.http_requests (
+        run_id uuid not null references ops.runs,
+        endpoint text not null,
+        requests bigint not null,
+        received_bytes bigint not null,
+        statuses jsonb not null,
+        retries jsonb not null,
+        latency_p50_seconds double precision,
+        latency_p95_seconds double precision,
+        latency_max_seconds double precision,
+        primary key (run_id, endpoint)
+    )
+    """,
+    """
+    create table if not exists ops.dbt_results (
+        run_id uuid not null references ops.runs,
+        unique_id text not null,
+        name text not null,
+        resource_type text not null,
+        status text not null,
+        seconds double precision not null,
+        rows_affected bigint,
+        failures bigint,
+        message text,
+        primary key (run_id, unique_id)
+    )
+    """,
+)
+
+
+def create_tables(connection: psycopg.Connection) -> None:
+    """Creates what is missing of schema `ops`.
+
+    Args:
+        connection: Connection that may create schemas.
+    """
+    for statement in _STATEMENTS:
+        connection.execute(statement)
