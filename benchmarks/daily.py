@@ -145,11 +145,11 @@ def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bo
 
 def _measure(command: tuple[str, ...], environment: dict[str, str], settings: Settings) -> Cost:
     server_before = _server_cpu(settings)
-    with _sampled_server_memory(settings) as samples:
-        begin = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL
-        )
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
+    with _sampled_memory(psutil.Process(process.pid), settings) as samples:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
     if status != 0:
@@ -158,8 +158,9 @@ def _measure(command: tuple[str, ...], environment: dict[str, str], settings: Se
         wall_seconds=wall,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         server_cpu_seconds=_server_cpu(settings) - server_before,
-        peak_mb=usage.ru_maxrss / 1024,
-        server_peak_mb=max(samples, default=0.0),
+        # not ru_maxrss: it counts what this process, which holds the simulator, had at the fork
+        peak_mb=max((own for own, _ in samples), default=0.0),
+        server_peak_mb=max((server for _, server in samples), default=0.0),
     )
 
 
@@ -192,22 +193,30 @@ def _server_cpu(settings: Settings) -> float:
 
 
 @contextmanager
-def _sampled_server_memory(settings: Settings) -> Iterator[list[float]]:
-    """Megabytes of the server's processes while the block runs, shared memory left out."""
-    samples: list[float] = []
+def _sampled_memory(
+    process: psutil.Process, settings: Settings
+) -> Iterator[list[tuple[float, float]]]:
+    """Megabytes while the block runs: of the process, and of the server's processes.
+
+    Shared buffers are left out of the latter.
+    """
+    samples: list[tuple[float, float]] = []
     done = threading.Event()
 
     def sample() -> None:
         postmaster = _postmaster(settings)
         while not done.wait(_SAMPLING_SECONDS):
-            total = 0
-            for child in postmaster.children():
+            own = server = 0
+            for one in (process, *postmaster.children()):
                 try:
-                    memory = child.memory_info()
+                    memory = one.memory_info()
                 except psutil.NoSuchProcess:
                     continue
-                total += memory.rss - memory.shared
-            samples.append(total / 1e6)
+                if one is process:
+                    own = memory.rss
+                else:
+                    server += memory.rss - memory.shared
+            samples.append((own / 1e6, server / 1e6))
 
     sampler = threading.Thread(target=sample)
     sampler.start()
