@@ -43,6 +43,7 @@ PYTEST_ELSE = [
     "test_as_of.py",
     "test_withdrawal.py",
     "test_history_of_crawls.py",
+    "test_incremental_builds.py",
 ]
 
 # messages of PostgreSQL for SQL that it does not even start

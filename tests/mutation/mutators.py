@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from sqlfluff.core.parser import BaseSegment
 
-from tests.mutation.sql_tree import TAG, Tree, is_sql_macro, trees
+from tests.mutation.sql_tree import TAG, Tree, is_sql_macro, otherwise_spans, trees
 
 
 @dataclass(frozen=True)
@@ -305,9 +305,9 @@ MUTATORS: Sequence[Mutator] = (
 
 
 def drop_key_field(tag: str) -> Iterator[tuple[int, int, str]]:
-    """`surrogate_key([a, b])` → `surrogate_key([b])`, `surrogate_key([a])`."""
-    listed = re.search(r"surrogate_key\(\[(.*)\]\)", tag, re.DOTALL)
-    if listed is None:
+    """`surrogate_key([a, b])` → `surrogate_key([b])`, `surrogate_key([a])`; of times the same."""
+    listed = re.search(r"(?:surrogate_key|is_since_build)\(\[(.*)\]\)", tag, re.DOTALL)
+    if listed is None or "config(" in tag:
         return
     fields = list(re.finditer(r"'[^']*'|\w+\([^()]*\)", listed[1]))
     for index in range(len(fields) if len(fields) > 1 else 0):
@@ -326,7 +326,7 @@ def change_jinja_constant(tag: str) -> Iterator[tuple[int, int, str]]:
     """`100` → `101`, `'week'` → `'month'`."""
     if tag.startswith("{#") or "config(" in tag or "surrogate_key(" in tag:
         return
-    for number in re.finditer(r"(?<![\w'])(?<!indent\()-?\d+\b", tag):
+    for number in re.finditer(r"(?<![\w'])(?<!\d-)(?<!indent\()-?\d+\b", tag):
         yield number.start(), number.end(), str(int(number[0]) + 1)
     if re.match(r"\{\{-? *dbt\.", tag):
         for part in re.finditer(rf"(?<=')({'|'.join(OTHER_PART)})(?=')", tag):
@@ -401,8 +401,9 @@ def _edits_of_sql(model: str, text: str) -> Iterator[tuple[str, Edit]]:
 def _edits_of_jinja(text: str) -> Iterator[tuple[str, Edit]]:
     macros = re.finditer(r"\{%-?\s*macro\s+(\w+).*?endmacro\s*-?%\}", text, re.DOTALL)
     other = [match.span() for match in macros if not is_sql_macro(match[1], _body(match[0]))]
+    unread = other + otherwise_spans(text)
     for tag in TAG.finditer(text):
-        if any(start <= tag.start() < stop for start, stop in other):
+        if any(start <= tag.start() < stop for start, stop in unread):
             continue
         for mutator in JINJA_MUTATORS:
             for start, stop, new in mutator(tag[0]):

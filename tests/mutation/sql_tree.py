@@ -2,7 +2,8 @@
 
 In: the text of a file in `dbt_project/models` or `macros`. Out: sqlfluff's trees of the SQL in
 it. Before the parse, each jinja tag is written over by as many characters of plain SQL, so that
-what the tree says of places holds in the file.
+what the tree says of places holds in the file. Of an if and its else, which no statement has
+both, only the first is read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TAG = re.compile(
 
 _MACRO = re.compile(r"\{%-?\s*macro\s+(\w+).*?-?%\}(.*?)\{%-?\s*endmacro", re.DOTALL)
 # what is there between two rounds of a loop is no SQL by itself
-_BETWEEN_ROUNDS = re.compile(r"\{%-?\s*if not loop\.last.*?endif\s*-?%\}", re.DOTALL)
+_BETWEEN_ROUNDS = re.compile(r"\{%-?\s*if not loop\.\w+.*?endif\s*-?%\}", re.DOTALL)
 _ONLY_TAG_IN_CTE = re.compile(r"(?<=as \()(\s*)(\{\{.*?\}\})(?=\s*\))", re.DOTALL)
 _LINTER = Linter(config=FluffConfig(overrides={"dialect": "postgres", "templater": "raw"}))
 # a macro is a part of a statement: what stands before it
@@ -78,9 +79,36 @@ def trees(text: str, name: str) -> Iterator[Tree]:
 
 def is_sql_macro(name: str, body: str) -> bool:
     """Whether a macro is SQL for PostgreSQL, not for other engines, and not a mere program."""
-    if name.startswith("default__") or re.search(r"\breturn\(|\{%", body):
+    body = _BETWEEN_ROUNDS.sub("", body)
+    if name.startswith("default__") or re.search(r"\breturn\(|\{%-?+\s*+(?!for|endfor)", body):
         return False
     return bool(re.search(r"[(~<]|\bcast\b", TAG.sub("", body)))
+
+
+def otherwise_spans(text: str) -> list[tuple[int, int]]:
+    """Where a text has what comes after the `else` of a jinja `if`, up to its end.
+
+    Args:
+        text: The file's text.
+
+    Returns:
+        Start and stop of each, the tags themselves included.
+    """
+    spans = []
+    ifs: list[int | None] = []
+    for tag in TAG.finditer(text):
+        word = re.match(r"\{%-?\s*(if|elif|else|endif)\b", tag[0])
+        if word is None:
+            continue
+        if word[1] == "if":
+            ifs.append(None)
+        elif word[1] == "endif":
+            start = ifs.pop()
+            if start is not None:
+                spans.append((start, tag.end()))
+        elif ifs and ifs[-1] is None:
+            ifs[-1] = tag.start()
+    return spans
 
 
 def _macro_tree(macro: re.Match[str], name: str) -> Tree:
@@ -102,6 +130,8 @@ def _parse(sql: str, name: str) -> BaseSegment:
 
 
 def _without_jinja(text: str) -> str:
+    for start, stop in otherwise_spans(text):
+        text = text[:start] + re.sub(r"[^\n]", " ", text[start:stop]) + text[stop:]
     text = _BETWEEN_ROUNDS.sub(_blank, text)
     text = _ONLY_TAG_IN_CTE.sub(lambda m: m[1] + "select jinja".ljust(len(m[2])), text)
     return TAG.sub(_plain, text)

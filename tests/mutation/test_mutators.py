@@ -78,6 +78,11 @@ CASES = [
         "select {{ surrogate_key(['a', timestamp_text('b')]) }} as k from t",
         ["surrogate_key([timestamp_text('b')])", "surrogate_key(['a'])"],
     ),
+    (
+        "drop key field",
+        "select a from t where {{ is_since_build(['a', 'b']) }}",
+        ["is_since_build(['b'])", "is_since_build(['a'])"],
+    ),
     ("drop macro", "select {{ tidy_text('a.b') }} as c from a", ["select a.b as c"]),
     (
         "change jinja constant",
@@ -126,6 +131,19 @@ def test_jinja_stays_as_it_is_around_a_change() -> None:
     assert mutant.text == text.replace("where d =", "where d <>")
 
 
+def test_of_an_if_and_its_else_only_the_first_is_changed() -> None:
+    text = (
+        "select a from t\n"
+        "{% if is_incremental() -%}\nwhere b = 1 and {{ is_since_build(['c']) }}\n"
+        "{%- else -%}\nwhere b = {{ key(7) }}\n{% if d %}{% else %}{% endif %}{%- endif %}\n"
+    )
+    incremental, otherwise = text.split("{%- else")
+    found = [mutant.text for mutant in mutants_of("model", text)]
+    assert found
+    assert all(changed.endswith("{%- else" + otherwise) for changed in found)
+    assert incremental.replace("b = 1", "b <> 1") + "{%- else" + otherwise in found
+
+
 def test_macros_for_other_engines_and_programs_are_left_alone() -> None:
     text = (
         "{% macro a(x) -%}\n{{ return(adapter.dispatch('a')(x)) }}\n{%- endmacro %}\n"
@@ -133,8 +151,15 @@ def test_macros_for_other_engines_and_programs_are_left_alone() -> None:
         "{% macro postgres__a(x) -%}\nlower({{ x }})\n{%- endmacro %}\n"
         "{% macro b(x) -%}\n{%- set y = 1 -%}{{ y }} < {{ x }}\n{%- endmacro %}\n"
     )
+    text += (
+        "{% macro c(x) -%}\n(\n{%- for y in x %}\n"
+        "{% if not loop.first %}or {% endif %}{{ y }} > {{ z() }}\n{%- endfor %}\n)\n"
+        "{%- endmacro %}\n"
+    )
     assert [mutant.identity for mutant in mutants_of("macros", text)] == [
-        "postgres__a: change function: lower({{ x }}) → upper({{ x }})"
+        "postgres__a: change function: lower({{ x }}) → upper({{ x }})",
+        "c: flip comparison: {% if not loop.first %}or {% endif %}{{ y }} > {{ z() }}"
+        " → {% if not loop.first %}or {% endif %}{{ y }} >= {{ z() }}",
     ]
 
 
