@@ -39,7 +39,8 @@ def test_unit_tests_judge_each_model_for_itself(judge: Judge) -> None:
 
 
 def test_data_tests_judge_all_that_depends_on_a_model(judge: Judge) -> None:
-    lost = mutant("rpt_daily_genre_listens", "inner join", "cross join lateral (select 1) x join")
+    join = "inner join track_genres"
+    lost = mutant("rpt_daily_genre_listens", join, "cross join (select 1) as x join track_genres")
     verdict = judge.data_tests(lost)
     assert (verdict.outcome, verdict.changes_marts) == ("survived", False)
     lost = mutant("rpt_daily_genre_listens", "count(*)", "count(*) + 1")
