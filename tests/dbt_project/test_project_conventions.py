@@ -52,6 +52,9 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "int_users_versioned > int_users_inferred > dim_users": INFERRED,
         "dim_users > bridge_user_genres > rpt_user_features": STAR,
     },
+    "unused_sources": {
+        "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
+    },
     "staging_dependent_on_staging": dict.fromkeys(
         (
             "stg_moovitamix__listen_history",
