@@ -19,6 +19,11 @@ def type_bigint() -> str:
     return "bigint"
 
 
+def type_float() -> str:
+    """`dbt.type_float()`."""
+    return "float"
+
+
 def type_boolean() -> str:
     """`dbt.type_boolean()`."""
     return "boolean"

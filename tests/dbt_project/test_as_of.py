@@ -30,7 +30,7 @@ def test_a_date_is_the_whole_day_and_a_time_is_exactly_then(
             f"select count(*) from {schema}_marts.fct_listens where is_in_current_record"
         )
         assert (value, found) == (value, [(listens,)])
-    assert warehouse.fingerprints("marts") == {}
+    assert warehouse.fingerprints() == {}
 
 
 @pytest.mark.parametrize("value", BAD_VALUES)

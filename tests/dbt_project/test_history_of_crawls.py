@@ -184,7 +184,7 @@ def test_every_past_day_can_be_rebuilt_beside_the_present(built: Built) -> None:
     for number in (3, 2, 1):
         day = boundary(number).date()
         built.warehouse.dbt(*BUILD, "--vars", f"{{as_of: {day}}}")
-        past = built.warehouse.fingerprints(f"as_of_{day:%Y%m%d}_marts")
+        past = built.warehouse.fingerprints(f"as_of_{day:%Y%m%d}_")
         assert past == built.fingerprints[number - 1]
     assert built.warehouse.fingerprints() == built.fingerprints[-1]
     schemas = built.warehouse.query(
@@ -192,7 +192,7 @@ def test_every_past_day_can_be_rebuilt_beside_the_present(built: Built) -> None:
     )
     assert schemas == [
         (f"as_of_20260601_{name}",)
-        for name in ("intermediate", "marts", "staging", "test_failures")
+        for name in ("health", "intermediate", "marts", "staging", "test_failures")
     ]
 
 

@@ -102,14 +102,22 @@ class Warehouse:
         with psycopg.connect(self.url) as connection:
             connection.execute(statement.encode())
 
-    def fingerprints(self, schema: str = "marts") -> dict[str, str]:
-        """A hash of all rows of every table in a schema, whatever their order."""
+    def fingerprints(self, prefix: str = "") -> dict[str, str]:
+        """A hash of all rows of every table that people read, whatever their order.
+
+        Args:
+            prefix: Of the schemas' names: `as_of_20260601_`, for the past.
+
+        Returns:
+            The hashes, by table.
+        """
         with psycopg.connect(self.url) as connection:
             tables = connection.execute(
-                "select tablename from pg_tables where schemaname = %s order by 1", (schema,)
+                "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 2",
+                ([f"{prefix}marts", f"{prefix}health"],),
             ).fetchall()
             prints = {}
-            for (table,) in tables:
+            for schema, table in tables:
                 row = connection.execute(
                     sql.SQL(
                         "select md5(coalesce(string_agg(md5(t::text), '' order by md5(t::text)),"

@@ -1,0 +1,118 @@
+with
+
+metrics as (
+
+    select * from {{ ref('fct_metrics') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('metric_thresholds') }}
+
+),
+
+scored as (
+
+    {{ anomaly_scores('metrics', 'thresholds') }}
+
+),
+
+-- as people read them: half a record is none
+figures as (
+
+    select
+        scored.*,
+        {{ number_text('scored.value') }} as value_text,
+        case
+            when scored.value = floor(scored.value)
+                then {{ number_text('round(scored.lower_bound)') }}
+            else {{ number_text('scored.lower_bound') }}
+        end as lower_text,
+        case
+            when scored.value = floor(scored.value)
+                then {{ number_text('round(scored.upper_bound)') }}
+            else {{ number_text('scored.upper_bound') }}
+        end as upper_text,
+        case
+            when scored.change_ratio is null then {{ number_text('scored.value') }}
+            else {{ number_text('round(abs(scored.change_ratio) * 100)') }} || ' %'
+        end as change_text
+    from scored
+
+),
+
+explained as (
+
+    select
+        figures.*,
+        case when figures.is_anomaly then figures.anomaly_severity end as severity,
+        figures.subject || ': ' || figures.value_text || ' ' || figures.metric_label
+        || case
+            when figures.method = 'too little history'
+                then
+                    ', not judged: ' || figures.history_days
+                    || ' of ' || figures.minimum_days || ' days of history'
+            else
+                ', expected ' || figures.lower_text || '–' || figures.upper_text
+                || case
+                    when figures.method = 'weekday-adjusted robust'
+                        then ' on a ' || {{ day_name('figures.measured_date') }}
+                    else ''
+                end
+                || case
+                    when figures.is_anomaly
+                        then ', ' || figures.change_text || ' ' || figures.direction
+                    else ''
+                end
+        end as reason
+    from figures
+
+),
+
+final as (
+
+    select
+        -- ids
+        cast(metric_name as {{ dbt.type_string() }}) as metric_name,
+        cast(subject as {{ dbt.type_string() }}) as subject,
+        cast(measured_date as date) as measured_date,
+
+        -- attributes
+        cast(method as {{ dbt.type_string() }}) as method,
+        cast(direction as {{ dbt.type_string() }}) as direction,
+        cast(severity as {{ dbt.type_string() }}) as severity,
+        cast(reason as {{ dbt.type_string() }}) as reason,
+
+        -- measures
+        cast(history_days as {{ dbt.type_int() }}) as history_days,
+        cast(value as {{ dbt.type_float() }}) as value,
+        cast(expected as {{ dbt.type_float() }}) as expected,
+        cast(lower_bound as {{ dbt.type_float() }}) as lower_bound,
+        cast(upper_bound as {{ dbt.type_float() }}) as upper_bound,
+        cast(score as {{ dbt.type_float() }}) as score,
+        cast(change_ratio as {{ dbt.type_float() }}) as change_ratio,
+
+        -- booleans
+        cast(is_anomaly as {{ dbt.type_boolean() }}) as is_anomaly
+    from explained
+
+)
+
+select
+    metric_name,
+    subject,
+    measured_date,
+    method,
+    direction,
+    severity,
+    reason,
+    history_days,
+    value,
+    expected,
+    lower_bound,
+    upper_bound,
+    score,
+    change_ratio,
+    is_anomaly
+from final
