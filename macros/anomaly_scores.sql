@@ -10,14 +10,14 @@
     never part of what it is compared with.
 
     From `weekly_days` of history on ("weekday-adjusted robust"):
-        usual = median of the same weekday in the last `lookback_days`
-        error = value - usual
-        drift = median of the errors of the last `weekly_days`
-        expected = usual + drift
-        scale = 1.4826 * median of |error - drift| in the last `lookback_days`
-    Each day's error and drift are what was known on that day: the scale is that of real
-    forecasts, not of a fit to days that were known. 1.4826 makes a median deviation
-    comparable with a standard deviation.
+        level = median of the last `weekly_days`
+        effect = value - level
+        expected = level + median effect of the same weekday in the last `lookback_days`
+        scale = 1.4826 * median of |value - expected| in the last `lookback_days`
+    Level and expectation of each of these days are what was known before it: the scale
+    is that of real forecasts, not of a fit to days that were known, and a steady trend
+    is part of the effects. 1.4826 makes a median deviation comparable with a standard
+    deviation.
 
     Before that ("leave-one-out"): expected is the mean, scale the standard deviation of
     a new value about it, and the change has to be larger.
@@ -48,66 +48,99 @@
 
         ),
 
-        weekdays as (
-
-            select
-                logs.*,
-                array_agg(log_value) {{ over_days_before(same_weekday, lookback_days) }}
-                    as weekday_values,
-                count(*) {{ over_days_before(same_weekday, lookback_days) }}
-                    as weekday_days
-            from logs
-
-        ),
-
-        usual as (
-
-            select
-                weekdays.*,
-                {{ median_of('weekday_values') }} as usual_log
-            from weekdays
-
-        ),
-
         histories as (
 
             select
-                usual.*,
-                array_agg(log_value - usual_log)
-                    {{ over_days_before(series, weekly_days) }} as errors,
+                logs.*,
+                array_agg(log_value) {{ over_days_before(series, weekly_days) }}
+                    as recent_logs,
                 count(*) {{ over_days_before(series, lookback_days) }} as history_days,
                 avg(log_value) {{ over_days_before(series, lookback_days) }}
                     as mean_log,
                 stddev_samp(log_value) {{ over_days_before(series, lookback_days) }}
                     as deviation_log
-            from usual
+            from logs
 
         ),
 
-        drifts as (
+        levels as (
 
             select
-                histories.*,
+                histories.metric_name,
+                histories.subject,
+                histories.measured_date,
+                histories.weekday_number,
+                histories.value,
+                histories.log_value,
+                histories.history_days,
+                histories.mean_log,
+                histories.deviation_log,
                 -- none where the series was silent for as long
-                coalesce({{ median_of('errors') }}, 0) as drift_log
+                coalesce(recent.median, histories.mean_log) as level_log,
+                -- less than a week is no level to compare a weekday with
+                case
+                    when histories.history_days >= 7
+                        then histories.log_value - recent.median
+                end as effect_log
             from histories
+            {{ cross_join_median('histories.recent_logs', 'recent') }}
+
+        ),
+
+        effects as (
+
+            select
+                levels.*,
+                array_agg(effect_log) {{ over_days_before(same_weekday, lookback_days) }}
+                    as weekday_effects,
+                count(effect_log) {{ over_days_before(same_weekday, lookback_days) }}
+                    as weekday_days
+            from levels
 
         ),
 
         forecasts as (
 
             select
-                drifts.*,
-                array_agg(abs(log_value - usual_log - drift_log))
-                    {{ over_days_before(series, lookback_days) }} as deviations
-            from drifts
+                effects.metric_name,
+                effects.subject,
+                effects.measured_date,
+                effects.value,
+                effects.log_value,
+                effects.weekday_days,
+                effects.history_days,
+                effects.mean_log,
+                effects.deviation_log,
+                effects.level_log + weekday.median as forecast_log,
+                abs(effects.log_value - effects.level_log - weekday.median) as miss_log
+            from effects
+            {{ cross_join_median('effects.weekday_effects', 'weekday') }}
+
+        ),
+
+        reliabilities as (
+
+            select
+                forecasts.*,
+                array_agg(miss_log) {{ over_days_before(series, lookback_days) }}
+                    as misses
+            from forecasts
 
         ),
 
         compared as (
 
             select
-                forecasts.*,
+                reliabilities.metric_name,
+                reliabilities.subject,
+                reliabilities.measured_date,
+                reliabilities.value,
+                reliabilities.log_value,
+                reliabilities.history_days,
+                reliabilities.mean_log,
+                reliabilities.deviation_log,
+                reliabilities.forecast_log,
+                usual_miss.median as usual_miss_log,
                 thresholds.metric_label,
                 thresholds.score_threshold,
                 thresholds.minimum_absolute_change,
@@ -115,24 +148,29 @@
                 thresholds.minimum_days,
                 thresholds.severity as anomaly_severity,
                 case
-                    when history_days < thresholds.minimum_days
+                    when reliabilities.history_days < thresholds.minimum_days
                         then 'too little history'
-                    -- a weekday seen twice has no usual value yet
-                    when history_days < {{ weekly_days }} or weekday_days < 3
+                    -- a weekday seen twice has no effect yet
+                    when
+                        reliabilities.history_days < {{ weekly_days }}
+                        or reliabilities.weekday_days < 3
                         then 'leave-one-out'
                     else 'weekday-adjusted robust'
                 end as method,
                 case
-                    when history_days < {{ weekly_days }} or weekday_days < 3
+                    when
+                        reliabilities.history_days < {{ weekly_days }}
+                        or reliabilities.weekday_days < 3
                         then greatest(
                             thresholds.minimum_relative_change,
                             thresholds.short_history_relative_change
                         )
                     else thresholds.minimum_relative_change
                 end as minimum_relative_change
-            from forecasts
+            from reliabilities
             inner join {{ thresholds }} as thresholds
-                on forecasts.metric_name = thresholds.metric_name
+                on reliabilities.metric_name = thresholds.metric_name
+            {{ cross_join_median('reliabilities.misses', 'usual_miss') }}
 
         ),
 
@@ -142,14 +180,14 @@
                 compared.*,
                 case method
                     when 'weekday-adjusted robust'
-                        then greatest(0, usual_log + drift_log)
+                        then greatest(0, forecast_log)
                     when 'leave-one-out' then mean_log
                 end as expected_log,
                 greatest(
                     {{ smallest_scale }},
                     case method
                         when 'weekday-adjusted robust'
-                            then 1.4826 * {{ median_of('deviations') }}
+                            then 1.4826 * usual_miss_log
                         when 'leave-one-out'
                             then deviation_log * sqrt(1 + 1.0 / history_days)
                     end
@@ -234,7 +272,7 @@ over (
                 )
 {%- endmacro %}
 
-{#- To six decimals. -#}
+{#- To six decimals, of floating point as they are. -#}
 {% macro rounded(expression) -%}
-cast(cast({{ expression }} as {{ dbt.type_numeric() }}) as {{ dbt.type_float() }})
+round(({{ expression }}) * 1000000) / 1000000
 {%- endmacro %}

@@ -1,29 +1,22 @@
-{#- The median of an array, nulls left out; null when nothing is left. -#}
-{% macro median_of(values) -%}
-{{ return(adapter.dispatch('median_of', 'listenhouse')(values)) }}
+{#- A join clause that adds the median of an array in a column: `median`, null when the
+    array has nothing but nulls. Put it after the table in `from`. A join, not an
+    expression: PostgreSQL would reckon that again wherever it is used. -#}
+{% macro cross_join_median(column, alias) -%}
+{{ return(adapter.dispatch('cross_join_median', 'listenhouse')(column, alias)) }}
 {%- endmacro %}
 
-{% macro default__median_of(values) -%}
-aggregate(
-    slice(
-        array_sort(array_compact({{ values }})),
-        greatest(1, cast(floor((size(array_compact({{ values }})) + 1) / 2) as int)),
-        2 - size(array_compact({{ values }})) % 2
-    ),
-    cast(0 as double),
-    (total, element) -> total + element,
-    total -> case
-        when size(array_compact({{ values }})) > 0
-            then total / (2 - size(array_compact({{ values }})) % 2)
-    end
-)
+{% macro default__cross_join_median(column, alias) -%}
+cross join lateral (
+                select percentile(element, 0.5) as median
+                from (select explode({{ column }}) as element)
+            ) as {{ alias }}
 {%- endmacro %}
 
-{% macro postgres__median_of(values) -%}
-(
-    select percentile_cont(0.5) within group (order by element)
-    from unnest({{ values }}) as element
-)
+{% macro postgres__cross_join_median(column, alias) -%}
+cross join lateral (
+                select percentile_cont(0.5) within group (order by element) as median
+                from unnest({{ column }}) as element
+            ) as {{ alias }}
 {%- endmacro %}
 
 
