@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs benchmark drill mutate tree dashboard
+.PHONY: help lock run test stop clean lint format cov docs pages benchmark drill mutate tree dashboard
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -31,6 +31,9 @@ cov: .venv/dev ## Run the tests and write coverage to htmlcov/
 
 docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one file that opens offline
 	@dbt docs generate --static
+
+pages: .venv/run ## Write the listening dashboard to .listenhouse/pages/listening.html, one file that opens offline
+	@listenhouse dashboard
 
 benchmark: .venv/dev ## Measure the load against its alternatives
 	@python -m benchmarks.landing

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -155,6 +156,24 @@ def withdraw(crawl_id: str | None, reason: str, yes: bool) -> None:
 
     if not run_withdrawal(read_settings(), crawl_id, reason, agreed=yes):
         sys.exit(1)
+
+
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write, instead of pages/listening.html in LISTENHOUSE_HOME.",
+)
+@click.option("--schema", default="marts", show_default=True, help="Schema of the marts.")
+def dashboard(output: Path | None, schema: str) -> None:
+    """Write the listening dashboard: one HTML file that opens offline."""
+    from monitoring.listening_page import write_page  # noqa: PLC0415
+
+    settings = read_settings()
+    page = (output or settings.listening_page_file).absolute()
+    data = write_page(settings, page, schema)
+    size = page.stat().st_size / 1_000_000
+    click.echo(f"{data.listen_count:,} listens in {page} ({size:.1f} MB): open it in a browser.")
 
 
 def _show_status(settings: Settings) -> None:

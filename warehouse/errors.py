@@ -53,3 +53,7 @@ class LandingError(ListenhouseError):
 
 class StepFailedError(ListenhouseError):
     """A step of the daily run failed; its own output says why."""
+
+
+class OutputError(ListenhouseError):
+    """A file that was asked for cannot be written."""

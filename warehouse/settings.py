@@ -117,6 +117,11 @@ class Settings:
         """Where a crawl is kept until it is proven complete."""
         return self.home / "spool"
 
+    @property
+    def listening_page_file(self) -> Path:
+        """Where the listening dashboard is written, unless told otherwise."""
+        return self.home / "pages" / "listening.html"
+
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Reads the settings from the environment.

@@ -1,0 +1,114 @@
+"""The listening dashboard: one HTML file that opens offline.
+
+In: the figures of `listening_data`. Out: a page with its data, its script and ECharts inside,
+which a content security policy keeps from loading anything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from monitoring.listening_data import PERIODS, ListeningData, read_listening
+from warehouse.database import connect
+from warehouse.errors import OutputError
+from warehouse.settings import Settings
+
+_FOLDER = Path(__file__).parent
+_ECHARTS = _FOLDER / "vendor" / "echarts" / "echarts.min.js"
+_PAGE = _FOLDER / "page"
+
+
+def write_page(settings: Settings, output: Path, schema: str) -> ListeningData:
+    """Makes the page and writes it, whole or not at all.
+
+    Args:
+        settings: Which warehouse.
+        output: The file; folders above it are made.
+        schema: Schema of the marts.
+
+    Returns:
+        What the page shows.
+
+    Raises:
+        DatabaseError: The marts cannot be read.
+        OutputError: The file cannot be written.
+    """
+    with connect(settings, "listenhouse dashboard") as connection:
+        data = read_listening(connection, schema)
+    page = render_page(data, datetime.now(UTC))
+    draft = output.with_name(f".{output.name}.draft")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(page, encoding="utf-8")
+        draft.replace(output)
+    except OSError as error:
+        raise OutputError(
+            f"The page cannot be written to {output} ({error.strerror}): name another file with "
+            "--output."
+        ) from error
+    return data
+
+
+def render_page(data: ListeningData, made_at: datetime) -> str:
+    """Writes the page.
+
+    Args:
+        data: What to show.
+        made_at: When it was read (UTC).
+
+    Returns:
+        A complete HTML document.
+    """
+    scripts = [
+        _as_script(path.read_text(encoding="utf-8")) for path in (_ECHARTS, _PAGE / "listening.js")
+    ]
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("listening.html.jinja").render(
+        data=data,
+        made_at=made_at,
+        periods=PERIODS,
+        untimed_count=data.listen_count - data.timed_count,
+        json=_as_json(data),
+        style=Markup((_PAGE / "listening.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 (ours, and made safe above)
+        script_hashes=[_hash(script) for script in scripts],
+    )
+
+
+def _as_json(data: ListeningData) -> Markup:
+    """JSON that ends no script element, whatever the names in it."""
+    written = json.dumps(
+        asdict(data) | {"periods": PERIODS},
+        default=lambda day: day.isoformat(),
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    for character in "<>&\u2028\u2029":
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    return Markup(written)  # noqa: S704 (no character in it means anything to HTML)
+
+
+def _as_script(text: str) -> str:
+    """JavaScript that ends no script element; the same program, as both stand in strings only."""
+    return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
+
+
+def _hash(script: str) -> str:
+    """How a content security policy names an inline script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
