@@ -7,6 +7,7 @@ which a content security policy keeps from loading anything else.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -51,6 +52,8 @@ def write_page(settings: Settings, output: Path, schema: str) -> ListeningData:
         draft.write_text(page, encoding="utf-8")
         draft.replace(output)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise OutputError(
             f"The page cannot be written to {output} ({error.strerror}): name another file with "
             "--output."

@@ -171,7 +171,9 @@ def dashboard(output: Path | None, schema: str) -> None:
 
     settings = read_settings()
     page = (output or settings.listening_page_file).absolute()
-    data = write_page(settings, page, schema)
+    # a spinner where a terminal watches: a million listens take some seconds to count
+    with Console(stderr=True).status("Counting listens"):
+        data = write_page(settings, page, schema)
     size = page.stat().st_size / 1_000_000
     click.echo(f"{data.listen_count:,} listens in {page} ({size:.1f} MB): open it in a browser.")
 
