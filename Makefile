@@ -2,6 +2,8 @@
 .PHONY: help lock run test stop clean lint format cov docs pages benchmark drill mutate tree dashboard
 
 PYTHON ?= python3
+# first, so that no worker is left alone with them at the end
+LONGEST = tests/warehouse/test_daily_run.py tests/dbt_project/test_history_of_crawls.py tests/drills/test_crashes.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## List these targets
@@ -11,7 +13,7 @@ run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
 test: lint ## Run everything that CI runs: lint, then every test
-	@pytest -n 2 --dist loadfile
+	@pytest -n 2 --dist loadfile $(LONGEST) tests
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down

@@ -238,7 +238,8 @@ def drop_union_branch(segment: BaseSegment, source: Source) -> Iterator[Edit]:
 def change_constant(segment: BaseSegment, source: Source) -> Iterator[Edit]:
     """`1` → `2`, `'unknown'` → `'mutated'`, `'1900-01-01'` → `'1901-01-01'`."""
     if segment.is_type("numeric_literal"):
-        yield source.replace(segment, str(int(segment.raw) + 1))
+        number = float(segment.raw) if "." in segment.raw else int(segment.raw)
+        yield source.replace(segment, str(number + 1))
     if segment.is_type("quoted_literal") and "{{" not in source.of(segment):
         is_date = re.fullmatch(r"'(\d{4})(-\d\d-\d\d)'", segment.raw)
         new = f"'{int(is_date[1]) + 1}{is_date[2]}'" if is_date else "'mutated'"

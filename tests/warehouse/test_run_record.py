@@ -110,7 +110,7 @@ def test_a_record_that_cannot_be_written_does_not_fail_the_run(
         connection.execute("drop schema ops cascade")
         with record.step("load"):
             pass
-    assert "not recorded" in caplog.text
+    assert "no longer recorded" in caplog.text
     # nor is a later one spoilt
     again = RunRecord(settings, "a test")
     with again.run():

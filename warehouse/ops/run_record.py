@@ -208,7 +208,15 @@ class RunRecord:
                 write(self._connection)
         except psycopg.Error as error:
             cause = str(error).strip().split("\n")[0]
-            _logger.warning("not recorded run_id=%s cause=%r", self.run_id, cause)
+            # who may not create schemas is told so by the load, which needs the right as well
+            level = (
+                logging.INFO
+                if isinstance(error, psycopg.errors.InsufficientPrivilege)
+                else logging.WARNING
+            )
+            _logger.log(level, "no longer recorded run_id=%s cause=%r", self.run_id, cause)
+            self._connection.close()
+            self._connection = None
 
 
 def without_values(message: str) -> str:
