@@ -18,24 +18,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import psycopg
 from psycopg import sql
 
 from benchmarks.merge_plan import merge_plans, refuse_nested_scans
+from benchmarks.process_cost import Cost, measure
 from simulator import Rates, World, WorldConfig, create_app, running
 from warehouse import embedded_postgres
-from warehouse.settings import PROJECT_ROOT, Settings
+from warehouse.settings import Settings
 
 POSTGRES_PORT = 25493
 CHANGED_SHARE = 0.01
@@ -47,26 +41,6 @@ STEPS = {
     "tests": ("dbt", "--quiet", "test"),
     "vacuum": (sys.executable, "-m", "benchmarks.vacuum"),
 }
-_SAMPLING_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one step cost.
-
-    Attributes:
-        wall_seconds: From start to end of the process.
-        cpu_seconds: Of the process.
-        server_cpu_seconds: Of PostgreSQL, meanwhile.
-        peak_mb: Largest resident memory of the process.
-        server_peak_mb: Largest memory of PostgreSQL's processes, shared buffers left out.
-    """
-
-    wall_seconds: float
-    cpu_seconds: float
-    server_cpu_seconds: float
-    peak_mb: float
-    server_peak_mb: float
 
 
 def main() -> None:
@@ -119,7 +93,7 @@ def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bo
                 app.state.world = app.state.world.advance()
             for step, command in STEPS.items():
                 print(f"{listens:,} listens, {day}: {step}", file=sys.stderr)
-                costs[day, step] = _measure(command, environment, settings)
+                costs[day, step] = measure(command, settings, environment)
                 if step == "models":
                     models[day] = _model_seconds(Path(environment["DBT_TARGET_PATH"]))
     log = settings.postgres_directory / "server.log"
@@ -143,27 +117,6 @@ def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bo
     sys.stdout.flush()
 
 
-def _measure(command: tuple[str, ...], environment: dict[str, str], settings: Settings) -> Cost:
-    server_before = _server_cpu(settings)
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL
-    )
-    with _sampled_memory(psutil.Process(process.pid), settings) as samples:
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - begin
-    if status != 0:
-        sys.exit(f"{' '.join(command)} failed")
-    return Cost(
-        wall_seconds=wall,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        server_cpu_seconds=_server_cpu(settings) - server_before,
-        # not ru_maxrss: it counts what this process, which holds the simulator, had at the fork
-        peak_mb=max((own for own, _ in samples), default=0.0),
-        server_peak_mb=max((server for _, server in samples), default=0.0),
-    )
-
-
 def _model_seconds(target: Path) -> dict[str, float]:
     results = json.loads((target / "run_results.json").read_text())["results"]
     return {
@@ -171,60 +124,6 @@ def _model_seconds(target: Path) -> dict[str, float]:
         for result in results
         if result["unique_id"].startswith("model.")
     }
-
-
-def _postmaster(settings: Settings) -> psutil.Process:
-    pid_file = settings.postgres_directory / "postmaster.pid"
-    return psutil.Process(int(pid_file.read_text().splitlines()[0]))
-
-
-def _server_cpu(settings: Settings) -> float:
-    """CPU of the server's processes, those that have ended included."""
-    postmaster = _postmaster(settings)
-    own = postmaster.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in postmaster.children():
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return total
-
-
-@contextmanager
-def _sampled_memory(
-    process: psutil.Process, settings: Settings
-) -> Iterator[list[tuple[float, float]]]:
-    """Megabytes while the block runs: of the process, and of the server's processes.
-
-    Shared buffers are left out of the latter.
-    """
-    samples: list[tuple[float, float]] = []
-    done = threading.Event()
-
-    def sample() -> None:
-        postmaster = _postmaster(settings)
-        while not done.wait(_SAMPLING_SECONDS):
-            own = server = 0
-            for one in (process, *postmaster.children()):
-                try:
-                    memory = one.memory_info()
-                except psutil.NoSuchProcess:
-                    continue
-                if one is process:
-                    own = memory.rss
-                else:
-                    server += memory.rss - memory.shared
-            samples.append((own / 1e6, server / 1e6))
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        sampler.join()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ that of the contender's process; what PostgreSQL spends for it stands beside it.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -18,36 +17,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import psycopg
 import requests
 
 from benchmarks.landing_contenders import CONTENDERS
+from benchmarks.process_cost import Cost, measure
 from warehouse import embedded_postgres
 from warehouse.settings import PROJECT_ROOT, Settings
 
 POSTGRES_PORT = 25491
 SIMULATOR_PORT = 25492
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one load cost.
-
-    Attributes:
-        wall_seconds: From start to end of the process.
-        cpu_seconds: Of the process.
-        server_cpu_seconds: Of PostgreSQL, meanwhile.
-        peak_mb: Largest resident memory of the process.
-    """
-
-    wall_seconds: float
-    cpu_seconds: float
-    server_cpu_seconds: float
-    peak_mb: float
 
 
 def main() -> None:
@@ -97,31 +78,7 @@ def _measure(name: str, api_url: str, settings: Settings, folder: Path) -> Cost:
     state = Path(tempfile.mkdtemp(dir=folder))
     command = [sys.executable, "-m", "benchmarks.landing_contenders", name, api_url]
     command += [f"{server}/contest", str(state)]
-    server_before = _server_cpu(settings)
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, cwd=PROJECT_ROOT)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - begin
-    if status != 0:
-        sys.exit(f"{name} failed")
-    return Cost(
-        wall_seconds=wall,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        server_cpu_seconds=_server_cpu(settings) - server_before,
-        peak_mb=usage.ru_maxrss / 1024,
-    )
-
-
-def _server_cpu(settings: Settings) -> float:
-    """CPU of the server's processes, those that have ended included."""
-    pid = int((settings.postgres_directory / "postmaster.pid").read_text().splitlines()[0])
-    postmaster = psutil.Process(pid)
-    own = postmaster.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in postmaster.children():
-        times = child.cpu_times()
-        total += times.user + times.system
-    return total
+    return measure(command, settings)
 
 
 @contextmanager

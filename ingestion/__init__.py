@@ -2,3 +2,6 @@
 
 In: the pages of a paginated API. Out: the tables of `raw_moovitamix` in PostgreSQL.
 """
+
+PIPELINE = "listen_history"
+"""Name of the dlt pipeline, as people type it."""

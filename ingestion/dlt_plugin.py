@@ -17,13 +17,10 @@ from dlt.common.configuration.plugins import SupportsCliCommand
 from dlt.common.configuration.providers import ConfigProvider, CustomLoaderDocProvider
 from dlt.common.runtime.run_context import RunContext
 
+from ingestion import PIPELINE
 from warehouse.database import library_url
-from warehouse.errors import ListenhouseError, SettingsError
+from warehouse.errors import INTERRUPTED, ListenhouseError, SettingsError
 from warehouse.settings import Settings, read_settings
-
-PIPELINE = "listen_history"
-
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class ListenhouseRunContext(RunContext):
@@ -108,7 +105,7 @@ into landing, where every version is kept. Nothing becomes visible unless all of
                 "Run again for a complete one.",
                 file=sys.stderr,
             )
-            sys.exit(_INTERRUPTED)
+            sys.exit(INTERRUPTED)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:

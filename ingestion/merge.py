@@ -21,6 +21,7 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from ingestion import PIPELINE
 from ingestion.crawl import CrawledEndpoint
 from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
 from warehouse.database import library_url
@@ -29,8 +30,6 @@ from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.settings import Settings
 
 _logger = logging.getLogger(__name__)
-
-PIPELINE = "listen_history"
 
 SERVER_PARAMETERS = {
     # dlt's merge looks hashes up with `not in (select …)`. PostgreSQL hashes that subquery

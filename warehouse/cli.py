@@ -15,10 +15,8 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from warehouse.errors import ListenhouseError
+from warehouse.errors import INTERRUPTED, TERMINATED, ListenhouseError
 from warehouse.settings import Settings, read_settings
-
-_INTERRUPTED, _TERMINATED = 130, 143  # 128 + the signal, as shells have it
 
 
 class _Termination(KeyboardInterrupt):
@@ -43,11 +41,11 @@ class _Commands(click.Group):
             sys.exit(error.exit_code)
         except KeyboardInterrupt as interrupt:
             click.echo(
-                "Interrupted: a crawl is visible in full or not at all, and each model holds what"
-                " it held before or what it should now. Run again to complete both.",
+                "Interrupted: what was committed stays, nothing else is visible. Run again to "
+                "complete it.",
                 err=True,
             )
-            sys.exit(_TERMINATED if isinstance(interrupt, _Termination) else _INTERRUPTED)
+            sys.exit(TERMINATED if isinstance(interrupt, _Termination) else INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"max_content_width": 100})
@@ -120,7 +118,7 @@ def run(accept_shrink: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def runs(number: int, as_json: bool) -> None:
     """Show the last runs: when, how they ended, how long each step took."""
-    from warehouse.run_history import print_runs, read_runs, to_json  # noqa: PLC0415
+    from warehouse.ops.run_history import print_runs, read_runs, to_json  # noqa: PLC0415
 
     recorded = read_runs(read_settings(), number)
     if as_json:

@@ -6,10 +6,7 @@ In: settings. Out: a warehouse that is one crawl further, and a short report.
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dbt.artifacts.schemas.results import NodeStatus
@@ -83,16 +80,16 @@ def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
     """
     report = RunReport()
     record = RunRecord(settings, "listenhouse run")
-    with _timed(report, record, "database"):
+    with record.step("database"):
         start_postgres(settings)
     # held until the marts stand, so that no second run lands or builds in between
     with hold_run_lock(settings) as lock, record.run():
         record.begin()
-        with _timed(report, record, "source"):
+        with record.step("source"):
             start_source(settings, day=count_crawls(lock, LANDING_SCHEMA))
-        with _timed(report, record, "load"):
+        with record.step("load"):
             report.load = load_with_progress(settings, lock, record, accept_shrink=accept_shrink)
-        with _timed(report, record, "build"):
+        with record.step("build"):
             report.build = build(record)
         row = lock.execute(
             sql.SQL("select count(*) from {}").format(
@@ -100,6 +97,7 @@ def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
             )
         ).fetchone()
         report.listen_count = int(row[0]) if row else 0
+        report.seconds = record.seconds
     return report
 
 
@@ -193,11 +191,3 @@ def _judge(outcome: dbtRunnerResult) -> BuildReport:
 def _first_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines[:3]) if lines else "no message"
-
-
-@contextmanager
-def _timed(report: RunReport, record: RunRecord, step: str) -> Iterator[None]:
-    begin = time.perf_counter()
-    with record.step(step):
-        yield
-    report.seconds[step] = time.perf_counter() - begin

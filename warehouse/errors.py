@@ -6,6 +6,9 @@ line prints it as one line and exits with `exit_code`; `--debug` shows the trace
 
 from __future__ import annotations
 
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM: 128 + the signal, as shells have it."""
+
 
 class ListenhouseError(Exception):
     """Base of all expected failures: printed without a traceback, exits with 1."""

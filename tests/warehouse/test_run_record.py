@@ -14,8 +14,8 @@ from ingestion.moovitamix import ENDPOINTS
 from ingestion.pages import PageReader
 from tests.ingestion.scripted_api import Answer, ScriptedApi, serve, user
 from warehouse.errors import SourceError
+from warehouse.ops.run_history import read_runs
 from warehouse.ops.run_record import RunRecord, without_values
-from warehouse.run_history import read_runs
 from warehouse.settings import Settings
 
 

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,11 +50,13 @@ class RunRecord:
     What happens before the database can be reached is kept and written by `begin`.
 
     Attributes:
-        run_id: Identifies the run in every table, log line and alert.
+        run_id: Identifies the run in every table of schema `ops`.
+        seconds: Duration of the steps that are over, in order.
     """
 
     def __init__(self, settings: Settings, command: str) -> None:
         self.run_id = uuid.uuid4()
+        self.seconds: dict[str, float] = {}
         self._settings = settings
         self._command = command
         self._started_at = datetime.now(UTC)
@@ -78,17 +81,17 @@ class RunRecord:
         Args:
             name: Name of the step; each name once.
         """
-        started_at = datetime.now(UTC)
         row = {
             "run_id": self.run_id,
             "step": name,
             "status": RunStatus.RUNNING,
             "message": None,
-            "started_at": started_at,
+            "started_at": datetime.now(UTC),
         }
         self._steps[name] = row
         self._insert("steps", [row])
         usage = ResourceUsage()
+        begin = time.perf_counter()
         try:
             with measured() as usage:
                 yield
@@ -98,6 +101,7 @@ class RunRecord:
         else:
             row["status"] = RunStatus.SUCCEEDED
         finally:
+            self.seconds[name] = time.perf_counter() - begin
             row["ended_at"] = datetime.now(UTC)
             row |= vars(usage)
             self._update("steps", {"run_id": self.run_id, "step": name}, row)

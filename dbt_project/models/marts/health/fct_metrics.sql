@@ -36,48 +36,25 @@ crawl_days as (
 
 endpoint_crawls as (
 
+    {% for endpoint in ['users', 'tracks', 'listen_history'] -%}
     select
         crawl_days.source_name,
-        'users' as endpoint,
+        '{{ endpoint }}' as endpoint,
         crawl_days.measured_date,
         crawl_days.previous_boundary_at,
         crawl_days.boundary_at,
         crawl_days.is_last_of_day,
-        crawl_days.users_reported_count as reported_count,
-        crawl_days.users_landed_count as landed_count,
-        crawl_days.users_duplicates_count as duplicates_count,
-        crawl_days.users_rejected_count as rejected_count
+        crawl_days.{{ endpoint }}_reported_count as reported_count,
+        crawl_days.{{ endpoint }}_landed_count as landed_count,
+        crawl_days.{{ endpoint }}_duplicates_count as duplicates_count,
+        crawl_days.{{ endpoint }}_rejected_count as rejected_count
     from crawl_days
+    {%- if not loop.last %}
 
     union all
 
-    select
-        crawl_days.source_name,
-        'tracks' as endpoint,
-        crawl_days.measured_date,
-        crawl_days.previous_boundary_at,
-        crawl_days.boundary_at,
-        crawl_days.is_last_of_day,
-        crawl_days.tracks_reported_count as reported_count,
-        crawl_days.tracks_landed_count as landed_count,
-        crawl_days.tracks_duplicates_count as duplicates_count,
-        crawl_days.tracks_rejected_count as rejected_count
-    from crawl_days
-
-    union all
-
-    select
-        crawl_days.source_name,
-        'listen_history' as endpoint,
-        crawl_days.measured_date,
-        crawl_days.previous_boundary_at,
-        crawl_days.boundary_at,
-        crawl_days.is_last_of_day,
-        crawl_days.listen_history_reported_count as reported_count,
-        crawl_days.listen_history_landed_count as landed_count,
-        crawl_days.listen_history_duplicates_count as duplicates_count,
-        crawl_days.listen_history_rejected_count as rejected_count
-    from crawl_days
+    {% endif %}
+    {%- endfor %}
 
 ),
 
@@ -96,43 +73,25 @@ observed_listens as (
 -- what a crawl holds: the last of the day counts
 levels as (
 
+    {% for metric_name, counted in [
+        ('records_reported', 'reported_count'),
+        ('records_landed', 'landed_count'),
+        ('records_duplicate', 'duplicates_count'),
+        ('records_rejected', 'rejected_count'),
+    ] -%}
     select
-        'records_reported' as metric_name,
+        '{{ metric_name }}' as metric_name,
         endpoint as subject,
         measured_date,
-        reported_count as value
+        {{ counted }} as value
     from endpoint_crawls
     where is_last_of_day
+    {%- if not loop.last %}
 
     union all
 
-    select
-        'records_landed' as metric_name,
-        endpoint as subject,
-        measured_date,
-        landed_count as value
-    from endpoint_crawls
-    where is_last_of_day
-
-    union all
-
-    select
-        'records_duplicate' as metric_name,
-        endpoint as subject,
-        measured_date,
-        duplicates_count as value
-    from endpoint_crawls
-    where is_last_of_day
-
-    union all
-
-    select
-        'records_rejected' as metric_name,
-        endpoint as subject,
-        measured_date,
-        rejected_count as value
-    from endpoint_crawls
-    where is_last_of_day
+    {% endif %}
+    {%- endfor %}
 
 ),
 
@@ -140,8 +99,12 @@ levels as (
 -- crawl of all finds everything new, which no other day compares with.
 changes as (
 
+    {% for metric_name, changed_at in [
+        ('versions_new', 'valid_from'),
+        ('versions_closed', 'valid_to'),
+    ] -%}
     select
-        'versions_new' as metric_name,
+        '{{ metric_name }}' as metric_name,
         endpoint_crawls.endpoint as subject,
         endpoint_crawls.measured_date,
         coalesce(sum(versions.version_count), 0) as value
@@ -150,30 +113,14 @@ changes as (
         on
             endpoint_crawls.source_name = versions.source_name
             and endpoint_crawls.endpoint = versions.endpoint
-            and endpoint_crawls.previous_boundary_at < versions.valid_from
-            and endpoint_crawls.boundary_at >= versions.valid_from
+            and endpoint_crawls.previous_boundary_at < versions.{{ changed_at }}
+            and endpoint_crawls.boundary_at >= versions.{{ changed_at }}
     where endpoint_crawls.previous_boundary_at is not null
     group by endpoint_crawls.endpoint, endpoint_crawls.measured_date
 
     union all
 
-    select
-        'versions_closed' as metric_name,
-        endpoint_crawls.endpoint as subject,
-        endpoint_crawls.measured_date,
-        coalesce(sum(versions.version_count), 0) as value
-    from endpoint_crawls
-    left join versions
-        on
-            endpoint_crawls.source_name = versions.source_name
-            and endpoint_crawls.endpoint = versions.endpoint
-            and endpoint_crawls.previous_boundary_at < versions.valid_to
-            and endpoint_crawls.boundary_at >= versions.valid_to
-    where endpoint_crawls.previous_boundary_at is not null
-    group by endpoint_crawls.endpoint, endpoint_crawls.measured_date
-
-    union all
-
+    {% endfor -%}
     select
         'listens_new' as metric_name,
         'fct_listens' as subject,

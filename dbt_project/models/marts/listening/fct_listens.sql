@@ -66,6 +66,8 @@ affected_versions as (
 
 ),
 
+-- Unnested here, not read from int_listens_unnested: PostgreSQL would unnest all that
+-- landed before it joins the records that changed.
 -- every sighting of a listen: a record's versions repeat those that stay in it
 sightings as (
 
