@@ -200,3 +200,12 @@ def test_values_of_any_size_are_judged(judge: Judge) -> None:
 def test_the_reason_is_for_people(judge: Judge, usual: float, last: float, reason: str) -> None:
     verdict = judge.verdicts(dict(enumerate([usual] * 32 + [last])))[-1]
     assert verdict.reason == f"plays: {reason}"
+
+
+@pytest.mark.parametrize("every", [1, 6])
+def test_half_a_year_is_all_that_a_day_is_judged_by(judge: Judge, every: int) -> None:
+    """What an incremental build reads; also of a series with a value every six days."""
+    values = {day: value for day, value in enumerate(noisy(500)) if day % every == 0}
+    last = max(values)
+    recent = {day: value for day, value in values.items() if day >= last - 180}
+    assert judge.verdicts(recent)[-1] == judge.verdicts(values)[-1]

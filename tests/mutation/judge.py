@@ -35,7 +35,13 @@ from warehouse.settings import PROJECT_ROOT, Settings
 
 TEMPLATE = "unchanged"
 
-PYTEST = {"dim_dates": ["test_dates.py"], "calendar": ["test_dates.py"]}
+PYTEST = {
+    "dim_dates": ["test_dates.py"],
+    "calendar": ["test_dates.py"],
+    "rpt_anomalies": ["test_anomalies.py", "test_incremental_builds.py"],
+    "anomaly_scores": ["test_anomalies.py"],
+    "numbers": ["test_anomalies.py"],
+}
 """Which files of `tests/dbt_project` judge a model, where it is not those below."""
 
 PYTEST_ELSE = [

@@ -1,3 +1,9 @@
+{#- By day: a second crawl of a day replaces all that the day came to. -#}
+{{ config(
+    materialized='incremental',
+    unique_key='measured_date',
+) }}
+
 with
 
 crawls as (
@@ -34,21 +40,31 @@ crawl_days as (
 
 ),
 
+-- all crawls of the day of the last build, too: the day may not have been over
+new_crawls as (
+
+    select * from crawl_days
+    {% if is_incremental() -%}
+    where measured_date >= cast({{ built_until() }} as date)
+    {%- endif %}
+
+),
+
 endpoint_crawls as (
 
     {% for endpoint in ['users', 'tracks', 'listen_history'] -%}
     select
-        crawl_days.source_name,
+        new_crawls.source_name,
         '{{ endpoint }}' as endpoint,
-        crawl_days.measured_date,
-        crawl_days.previous_boundary_at,
-        crawl_days.boundary_at,
-        crawl_days.is_last_of_day,
-        crawl_days.{{ endpoint }}_reported_count as reported_count,
-        crawl_days.{{ endpoint }}_landed_count as landed_count,
-        crawl_days.{{ endpoint }}_duplicates_count as duplicates_count,
-        crawl_days.{{ endpoint }}_rejected_count as rejected_count
-    from crawl_days
+        new_crawls.measured_date,
+        new_crawls.previous_boundary_at,
+        new_crawls.boundary_at,
+        new_crawls.is_last_of_day,
+        new_crawls.{{ endpoint }}_reported_count as reported_count,
+        new_crawls.{{ endpoint }}_landed_count as landed_count,
+        new_crawls.{{ endpoint }}_duplicates_count as duplicates_count,
+        new_crawls.{{ endpoint }}_rejected_count as rejected_count
+    from new_crawls
     {%- if not loop.last %}
 
     union all
@@ -62,11 +78,17 @@ endpoint_crawls as (
 observed_listens as (
 
     select
-        source_name,
-        first_observed_at,
+        listens.source_name,
+        listens.first_observed_at,
         count(*) as listen_count
     from listens
-    group by source_name, first_observed_at
+    {% if is_incremental() -%}
+    where
+        listens.first_observed_at > (
+            select min(new_crawls.previous_boundary_at) from new_crawls
+        )
+    {%- endif %}
+    group by listens.source_name, listens.first_observed_at
 
 ),
 
@@ -124,16 +146,16 @@ changes as (
     select
         'listens_new' as metric_name,
         'fct_listens' as subject,
-        crawl_days.measured_date,
+        new_crawls.measured_date,
         coalesce(sum(observed_listens.listen_count), 0) as value
-    from crawl_days
+    from new_crawls
     left join observed_listens
         on
-            crawl_days.source_name = observed_listens.source_name
-            and crawl_days.previous_boundary_at < observed_listens.first_observed_at
-            and crawl_days.boundary_at >= observed_listens.first_observed_at
-    where crawl_days.previous_boundary_at is not null
-    group by crawl_days.measured_date
+            new_crawls.source_name = observed_listens.source_name
+            and new_crawls.previous_boundary_at < observed_listens.first_observed_at
+            and new_crawls.boundary_at >= observed_listens.first_observed_at
+    where new_crawls.previous_boundary_at is not null
+    group by new_crawls.measured_date
 
 ),
 

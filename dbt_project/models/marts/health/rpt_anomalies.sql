@@ -1,8 +1,22 @@
+{#- What a day is judged by lies in the 180 days before it: 60 days of misses, each of a
+    forecast from 60 days of effects, each of which is a distance from a level of 28 days
+    or from the mean of 60. -#}
+{% set horizon_days = 180 %}
+{{ config(
+    materialized='incremental',
+    unique_key='measured_date',
+) }}
+
 with
 
 metrics as (
 
     select * from {{ ref('fct_metrics') }}
+    {% if is_incremental() -%}
+    where
+        measured_date
+        >= cast({{ built_until() }} as date) - interval '{{ horizon_days }}' day
+    {%- endif %}
 
 ),
 
@@ -96,6 +110,9 @@ final as (
         -- booleans
         cast(is_anomaly as {{ dbt.type_boolean() }}) as is_anomaly
     from explained
+    {% if is_incremental() -%}
+    where measured_date >= cast({{ built_until() }} as date)
+    {%- endif %}
 
 )
 
