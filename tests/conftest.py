@@ -6,8 +6,8 @@ import contextlib
 import os
 import random
 import socket
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -26,6 +26,25 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@contextmanager
+def empty_database(server: str, name: str) -> Iterator[str]:
+    """A database that exists while the block runs.
+
+    Args:
+        server: URL of the server, without a database.
+        name: Its name. Give the same one to each of a kind: dbt parses the project anew when
+            the database that it connects to has another.
+
+    Yields:
+        Its URL.
+    """
+    database = sql.Identifier(name)
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(database))
+        yield f"{server}/{name}"
+        connection.execute(sql.SQL("drop database {} with (force)").format(database))
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +67,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_server: str) -> Iterator[str]:
     """An empty database of its own."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        yield f"{postgres_server}/{name}"
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with empty_database(postgres_server, "test") as url:
+        yield url
 
 
 @pytest.fixture

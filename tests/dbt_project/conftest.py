@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
+from tests.conftest import empty_database
 from tests.dbt_project.artifacts import Manifest, parse_project
 from tests.dbt_project.landing import Landing
 from tests.dbt_project.warehouse_build import Warehouse
@@ -35,11 +34,8 @@ def module_warehouse(
     postgres_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Warehouse]:
     """dbt, pointed at a database that the tests of a module share."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        yield Warehouse(f"{postgres_server}/{name}", tmp_path_factory.mktemp("dbt"))
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with empty_database(postgres_server, "module") as url:
+        yield Warehouse(url, tmp_path_factory.mktemp("dbt"))
 
 
 @pytest.fixture(scope="session")

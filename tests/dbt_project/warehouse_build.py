@@ -27,6 +27,10 @@ BUILD_UNTESTED = ("build", "--exclude-resource-type", "test", "unit_test")
 """Builds seeds and models only."""
 
 
+_parsed: dict[str, bytes] = {}
+"""The project as dbt last parsed it in this process, by the database's URL: 2 s of each test."""
+
+
 class BuildFailedError(AssertionError):
     """A dbt command failed; says which nodes and why."""
 
@@ -78,7 +82,7 @@ class Warehouse:
         Raises:
             BuildFailedError: The command failed, and `check` is set.
         """
-        with self._environment():
+        with self._environment(), self._parsed_before():
             result = dbtRunner().invoke(["--quiet", *arguments, "--no-use-colors"])
         statuses: dict[str, str] = {}
         reasons = [str(result.exception)] if result.exception else []
@@ -127,6 +131,16 @@ class Warehouse:
                 assert row is not None
                 prints[table] = row[0]
         return prints
+
+    @contextmanager
+    def _parsed_before(self) -> Iterator[None]:
+        file = self.folder / "target" / "partial_parse.msgpack"
+        if not file.exists() and self.url in _parsed:
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(_parsed[self.url])
+        yield
+        if file.exists():
+            _parsed[self.url] = file.read_bytes()
 
     @contextmanager
     def _environment(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from ingestion.landing import load
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.withdrawal import plan_withdrawal, withdraw
 from tests.commands import run_command
-from tests.conftest import free_port
+from tests.conftest import empty_database, free_port
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
 from warehouse.checks.finding import Finding, Status
 from warehouse.checks.sanity_check import SanityReport, check_all
@@ -185,7 +185,6 @@ class House:
 @pytest.fixture(scope="module")
 def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Three crawls: records changed, vanished and returned, one is in quarantine."""
-    name = f"test_{uuid.uuid4().hex}"
     api = ScriptedApi()
     bad = user(501, first_name=REJECTED_NAME, created_at="soon")
     api.records = {
@@ -193,12 +192,10 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "tracks": [track(number) for number in range(1, 31)],
         "listen_history": [history(1, [1, 2, 1]), history(2, [3]), history(3, [])],
     }
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    with serve(api):
+    with empty_database(postgres_server, "house") as url, serve(api):
         settings = Settings(
             home=tmp_path_factory.mktemp("house"),
-            external_database_url=f"{postgres_server}/{name}",
+            external_database_url=url,
             external_api_url=api.url,
             request_attempts=1,
         )
@@ -212,8 +209,6 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             with hold_run_lock(settings) as lock:
                 load(settings, lock)
         yield House(settings, api, postgres_server)
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def damage(settings: Settings, statements: str) -> None:
