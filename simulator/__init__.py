@@ -20,6 +20,7 @@ Serve it from the command line (`python -m simulator --help`), or use it in test
   `world.state` holds the columns, with the latent tastes, genres and popularity behind them.
 - `Rates.steady(0.01)`: every day exactly 1 % of users, tracks and histories change and nothing
   arrives or leaves; `Rates.steady(0)`: nothing happens at all.
+- `lose_listens(world, 0.6)`, `spoil_tracks(world, 40)`: the same day, gone wrong.
 - `create_app(world)`: the FastAPI application, whose `app.state.world` may be replaced at any
   time; `running(app or world)` serves it (or any ASGI application, to wrap it with faults) on
   a free port in a thread, or raises `PortTakenError` when a port asked for is taken.
@@ -28,6 +29,7 @@ Serve it from the command line (`python -m simulator --help`), or use it in test
 from simulator.app import create_app
 from simulator.config import Rates, WorldConfig
 from simulator.encoding import Endpoint
+from simulator.faults import lose_listens, spoil_tracks
 from simulator.serving import PortTakenError, running
 from simulator.world import World
 
@@ -38,5 +40,7 @@ __all__ = [
     "World",
     "WorldConfig",
     "create_app",
+    "lose_listens",
     "running",
+    "spoil_tracks",
 ]

@@ -12,6 +12,7 @@ import click
 
 from simulator.app import create_app
 from simulator.config import DEFAULT_START_DATE, LISTENS_PER_HISTORY, WorldConfig
+from simulator.faults import lose_listens, spoil_tracks
 from simulator.serving import PortTakenError, base_url, bind, serve
 from simulator.world import World
 
@@ -43,13 +44,25 @@ COUNT = click.IntRange(min=0)
     help="Date of day 0.",
 )
 @click.option("--tastes/--no-tastes", default=True, help="Whether users listen to what they like.")
+@click.option(
+    "--lost-listens",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="Share of the day's listens that are missing, to see what notices.",
+)
+@click.option(
+    "--bad-tracks", default=0, type=COUNT, help="Tracks served with a date that is none, likewise."
+)
 def main(host: str, port: int, day: int, start_date: datetime, **options: Any) -> None:
     """Serves a simulated source API: the same options give the same data, byte by byte."""
+    lost_listens, bad_tracks = options.pop("lost_listens"), options.pop("bad_tracks")
     try:
         config = WorldConfig(start_date=start_date.date(), **options)
         # bound before the world is made: a taken port is known at once
         with bind(host, port) as bound:
-            world = World.at(day, config)
+            world = spoil_tracks(World.at(day, config), bad_tracks)
+            if lost_listens:
+                world = lose_listens(world, lost_listens)
             click.echo(
                 f"Serving day {day} ({world.clock:%Y-%m-%d}), "
                 f"{world.total('users')} users, {world.total('tracks')} tracks and "

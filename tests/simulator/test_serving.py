@@ -10,7 +10,14 @@ import sys
 import httpx
 import pytest
 
-from simulator import PortTakenError, World, WorldConfig, running
+from simulator import (
+    PortTakenError,
+    World,
+    WorldConfig,
+    lose_listens,
+    running,
+    spoil_tracks,
+)
 
 SMALL = WorldConfig(users=20, tracks=20)
 COMMAND = [sys.executable, "-m", "simulator"]
@@ -49,6 +56,26 @@ def test_a_taken_port_is_one_clear_line() -> None:
         f"Error: cannot serve on 127.0.0.1:{port}: address already in use; "
         "stop what uses the port or choose another with --port\n"
     )
+
+
+def test_a_day_can_be_served_gone_wrong() -> None:
+    options = "--port 0 --users 20 --tracks 20 --day 3 --lost-listens 1 --bad-tracks 4"
+    with subprocess.Popen(
+        [*COMMAND, *options.split()], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            client = httpx.Client(
+                transport=httpx.HTTPTransport(retries=5),
+                base_url=server.stdout.readline().split()[-1],
+            )
+            spoiled = spoil_tracks(World.at(3, SMALL), 4)
+            assert client.get("/tracks").content == spoiled.page("tracks")
+            assert client.get("/listen_history").content == (
+                lose_listens(spoiled, 1).page("listen_history")
+            )
+        finally:
+            server.send_signal(signal.SIGINT)
 
 
 def test_sizes_that_cannot_be_are_one_clear_line() -> None:
