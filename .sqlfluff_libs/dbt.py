@@ -49,6 +49,11 @@ def datediff(first: str, second: str, part: str) -> str:
     return f"datediff('{part}', {first}, {second})"
 
 
+def split_part(text: str, delimiter: str, number: int) -> str:
+    """`dbt.split_part(…)`."""
+    return f"split_part({text}, {delimiter}, {number})"
+
+
 def last_day(expression: str, part: str) -> str:
     """`dbt.last_day(…)`."""
     return f"last_day('{part}', {expression})"

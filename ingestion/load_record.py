@@ -1,7 +1,7 @@
 """What a load leaves in the record of its run: figures by table, requests by endpoint.
 
-In: a load's report, its counters. Out: rows of `ops.loads`, `ops.schema_changes` and
-`ops.http_requests`.
+In: a load's report, its counters. Out: rows of `ops.loads`, `ops.column_profiles`,
+`ops.schema_changes` and `ops.http_requests`.
 """
 
 from __future__ import annotations
@@ -59,6 +59,14 @@ def record_load(record: RunRecord, report: LoadReport) -> None:
                 "job_bytes": report.package.job_bytes.get(name, 0),
             }
             for name, figures in report.crawl.figures.items()
+        ],
+    )
+    record.add(
+        "column_profiles",
+        [
+            {"table_name": table, "column_name": column, "null_count": null_count}
+            for table, null_counts in report.package.null_counts.items()
+            for column, null_count in null_counts.items()
         ],
     )
     record.add(

@@ -49,11 +49,13 @@ class LoadPackage:
         load_id: Its identifier.
         jobs: Number of jobs, by table.
         job_bytes: Size of the files that they copied or ran, by table.
+        null_counts: Rows of the crawl without a value, by table and column.
     """
 
     load_id: str
     jobs: Mapping[str, int]
     job_bytes: Mapping[str, int]
+    null_counts: Mapping[str, Mapping[str, int]]
 
 
 def landing_pipeline(settings: Settings, schema: str) -> dlt.Pipeline:
@@ -93,9 +95,18 @@ def merge(
     Raises:
         LandingError: A step of dlt failed.
     """
+    null_counts: dict[str, Counter[str]] = {rows.endpoint.name: Counter() for rows in crawled}
     try:
         info = _forget_pending(pipeline).run(
-            [_resource(rows, carried[rows.endpoint.name], boundary_at) for rows in crawled],
+            [
+                _resource(
+                    rows,
+                    carried[rows.endpoint.name],
+                    boundary_at,
+                    null_counts[rows.endpoint.name],
+                )
+                for rows in crawled
+            ],
         )
     except PipelineStepFailed as error:
         raise LandingError(
@@ -110,7 +121,7 @@ def merge(
         table = job.job_file_info.table_name
         jobs[table] += 1
         job_bytes[table] += job.file_size
-    return LoadPackage(package.load_id, jobs, job_bytes)
+    return LoadPackage(package.load_id, jobs, job_bytes, null_counts)
 
 
 def _forget_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
@@ -135,7 +146,10 @@ def _root_cause(error: BaseException) -> str:
 
 
 def _resource(
-    crawled: CrawledEndpoint, carried: Sequence[str], boundary_at: datetime
+    crawled: CrawledEndpoint,
+    carried: Sequence[str],
+    boundary_at: datetime,
+    null_counts: Counter[str],
 ) -> DltResource:
     endpoint = crawled.endpoint
     undeclared = name_undeclared_columns(endpoint, crawled.spool.undeclared_names)
@@ -143,7 +157,7 @@ def _resource(
     for column in undeclared.values():
         hints[column] = {"data_type": "json"}
     return dlt.resource(
-        _tables(crawled, carried, undeclared),
+        _tables(crawled, carried, undeclared, null_counts),
         name=endpoint.name,
         columns=hints,
         # a parquet file without rows cannot be copied over ADBC
@@ -158,14 +172,22 @@ def _resource(
 
 
 def _tables(
-    crawled: CrawledEndpoint, carried: Sequence[str], undeclared: Mapping[str, str]
+    crawled: CrawledEndpoint,
+    carried: Sequence[str],
+    undeclared: Mapping[str, str],
+    null_counts: Counter[str],
 ) -> Iterator[pa.Table]:
     schema = crawled.endpoint.spool_schema
     if not crawled.landed and not carried:
         # also without rows the table has to exist, and its versions to be closed
         yield _expand(schema.empty_table(), undeclared)
     for batch in crawled.rows():
-        yield _expand(pa.Table.from_batches([batch]), undeclared)
+        rows = _expand(pa.Table.from_batches([batch]), undeclared)
+        # Arrow knows them: counted here they cost nothing
+        null_counts.update(
+            {name: rows.column(name).null_count for name in rows.column_names if name != ROW_HASH}
+        )
+        yield rows
     if carried:
         # dlt keeps a version valid when its hash is in the load; it reads no other column
         hashes = pa.array(carried, pa.string())

@@ -37,3 +37,13 @@
         'schema_prefix': 'as_of_' ~ modules.re.sub('[^0-9]', '', text) ~ '_',
     }) }}
 {%- endmacro %}
+
+{#- What time it is: that of `as_of`, where it is set. -#}
+{% macro present_time() -%}
+    {%- set until = as_of().until -%}
+    {%- if until -%}
+cast('{{ until }}' as {{ dbt.type_timestamp() }})
+    {%- else -%}
+{{ to_utc(dbt.current_timestamp()) }}
+    {%- endif -%}
+{%- endmacro %}

@@ -20,6 +20,27 @@ cross join lateral (
 {%- endmacro %}
 
 
+{#- A join clause that adds a percentile of an array in a column, as cross_join_median does:
+    `value`, null when the array has nothing but nulls. `share` is 0.95 for the p95. -#}
+{% macro cross_join_percentile(column, share, alias) -%}
+{{ return(adapter.dispatch('cross_join_percentile', 'listenhouse')(column, share, alias)) }}
+{%- endmacro %}
+
+{% macro default__cross_join_percentile(column, share, alias) -%}
+cross join lateral (
+                select percentile(element, {{ share }}) as value
+                from (select explode({{ column }}) as element)
+            ) as {{ alias }}
+{%- endmacro %}
+
+{% macro postgres__cross_join_percentile(column, share, alias) -%}
+cross join lateral (
+                select percentile_cont({{ share }}) within group (order by element) as value
+                from unnest({{ column }}) as element
+            ) as {{ alias }}
+{%- endmacro %}
+
+
 {#- A number as people read it: 1,234, 12.5, 0.0625. The smaller it is, the more
     decimals; none that are zero. -#}
 {% macro number_text(expression) -%}

@@ -12,6 +12,20 @@ to_char({{ expression }}, 'YYYY-MM-DD"T"HH24:MI:SS.US')
 {%- endmacro %}
 
 
+{#- A timestamp as people read it: 2026-06-01 03:00 UTC. -#}
+{% macro minute_text(expression) -%}
+{{ return(adapter.dispatch('minute_text', 'listenhouse')(expression)) }}
+{%- endmacro %}
+
+{% macro default__minute_text(expression) -%}
+date_format({{ expression }}, "yyyy-MM-dd HH:mm 'UTC'")
+{%- endmacro %}
+
+{% macro postgres__minute_text(expression) -%}
+to_char({{ expression }}, 'YYYY-MM-DD HH24:MI "UTC"')
+{%- endmacro %}
+
+
 {#- Whether the text matches a regular expression (the part that POSIX and Java
     share). -#}
 {% macro matches_pattern(expression, pattern) -%}

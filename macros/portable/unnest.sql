@@ -51,3 +51,19 @@ cross join lateral unnest(
         string_to_array({{ column }}, '{{ delimiter }}')
     ) with ordinality as {{ alias }} (element, position)
 {%- endmacro %}
+
+
+{#- One row per field of a json object: `name` and `value`, both text. -#}
+{% macro cross_join_json_object(column, alias) -%}
+{{ return(adapter.dispatch('cross_join_json_object', 'listenhouse')(column, alias)) }}
+{%- endmacro %}
+
+{% macro default__cross_join_json_object(column, alias) -%}
+cross join lateral (
+        select explode(from_json({{ column }}, 'map<string,string>')) as (name, value)
+    ) as {{ alias }}
+{%- endmacro %}
+
+{% macro postgres__cross_join_json_object(column, alias) -%}
+cross join lateral jsonb_each_text({{ column }}) as {{ alias }} (name, value)
+{%- endmacro %}

@@ -61,6 +61,15 @@ _STATEMENTS = (
     )
     """,
     """
+    create table if not exists ops.column_profiles (
+        run_id uuid not null references ops.runs,
+        table_name text not null,
+        column_name text not null,
+        null_count bigint not null,
+        primary key (run_id, table_name, column_name)
+    )
+    """,
+    """
     create table if not exists ops.schema_changes (
         run_id uuid not null references ops.runs,
         description text not null

@@ -1,0 +1,156 @@
+{% set earlier_loads = 7 %}
+{{ config(materialized='ephemeral') }}
+
+with
+
+loads as (
+
+    select * from {{ ref('stg_ops__loads') }}
+
+),
+
+schema_changes as (
+
+    select * from {{ ref('stg_ops__schema_changes') }}
+
+),
+
+results as (
+
+    select * from {{ ref('int_run_results_dated') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('rule_thresholds') }}
+
+),
+
+histories as (
+
+    select
+        loads.*,
+        results.known_at,
+        array_agg(loads.rejected_count) over (
+            partition by loads.table_name order by results.known_at
+            rows between {{ earlier_loads }} preceding and 1 preceding
+        ) as earlier_counts,
+        count(*) over (
+            partition by loads.table_name order by results.known_at
+            rows between {{ earlier_loads }} preceding and 1 preceding
+        ) as earlier_load_count,
+        row_number() over (
+            partition by loads.table_name order by results.known_at desc
+        ) as recency
+    from loads
+    inner join results
+        on
+            loads.run_id = results.run_id
+            and results.step_name = 'load'
+
+),
+
+last_loads as (
+
+    select
+        histories.*,
+        usual.value as usual_count,
+        histories.landed_count + histories.duplicates_count
+        + histories.rejected_count as accounted_count
+    from histories
+    {{ cross_join_percentile('histories.earlier_counts', 0.5, 'usual') }}
+    where histories.recency = 1
+
+),
+
+rising as (
+
+    select
+        'quarantine_rising' as rule_name,
+        last_loads.table_name as subject,
+        {{ number_text('last_loads.rejected_count') }} || ' records of /'
+        || last_loads.table_name || ' are in quarantine, usual are '
+        || {{ number_text('last_loads.usual_count') }} || ' (the median of '
+        || last_loads.earlier_load_count || ' loads before)' as message,
+        last_loads.run_id,
+        last_loads.known_at as found_at
+    from last_loads
+    inner join thresholds
+        on
+            thresholds.rule_name = 'quarantine_rising'
+            and last_loads.earlier_load_count >= thresholds.minimum_history
+            and last_loads.rejected_count
+            > thresholds.threshold * last_loads.usual_count
+            and last_loads.rejected_count - last_loads.usual_count
+            >= thresholds.minimum_change
+
+),
+
+unaccounted as (
+
+    select
+        'conservation_broken' as rule_name,
+        table_name as subject,
+        {{ number_text('reported_count') }} || ' records of /' || table_name
+        || ' are reported, but ' || {{ number_text('landed_count') }} || ' landed + '
+        || {{ number_text('duplicates_count') }} || ' duplicates + '
+        || {{ number_text('rejected_count') }} || ' rejected are '
+        || {{ number_text('accounted_count') }} as message,
+        run_id,
+        known_at as found_at
+    from last_loads
+    where reported_count <> accounted_count
+
+),
+
+dated_changes as (
+
+    select
+        schema_changes.run_id,
+        schema_changes.description,
+        results.known_at,
+        row_number() over (
+            partition by schema_changes.description order by results.known_at desc
+        ) as recency
+    from schema_changes
+    inner join results
+        on
+            schema_changes.run_id = results.run_id
+            and results.step_name = 'load'
+
+),
+
+changed as (
+
+    select
+        'schema_changed' as rule_name,
+        dated_changes.description as subject,
+        dated_changes.description as message,
+        dated_changes.run_id,
+        dated_changes.known_at as found_at
+    from dated_changes
+    inner join thresholds
+        on
+            thresholds.rule_name = 'schema_changed'
+            and {{ seconds_between('dated_changes.known_at', present_time()) }}
+            <= thresholds.threshold * 86400
+    where dated_changes.recency = 1
+
+),
+
+judged as (
+
+    select * from rising
+
+    union all
+
+    select * from unaccounted
+
+    union all
+
+    select * from changed
+
+)
+
+select * from judged

@@ -1,0 +1,110 @@
+{{ config(materialized='ephemeral') }}
+
+with
+
+measured as (
+
+    select * from {{ ref('int_quality_measured') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('rule_thresholds') }}
+
+),
+
+ranked as (
+
+    select
+        measured.*,
+        rank() over (order by boundary_at desc) as recency
+    from measured
+
+),
+
+last_crawl as (
+
+    select * from ranked
+    where recency = 1
+
+),
+
+-- the crawl that the marts are as of
+crawl as (
+
+    select committed_at
+    from last_crawl
+    where measure = 'ingestion_latency_seconds'
+
+),
+
+stale as (
+
+    select
+        'data_stale' as rule_name,
+        'marts' as subject,
+        'the newest data of the marts was landed '
+        || {{ number_text(
+            'floor(' ~ seconds_between('crawl.committed_at', present_time()) ~ ' / 3600)'
+        ) }}
+        || ' h ago, at ' || {{ minute_text('crawl.committed_at') }} || '; at most '
+        || {{ number_text('thresholds.threshold') }} || ' h are expected' as message,
+        crawl.committed_at as found_at
+    from crawl
+    inner join thresholds
+        on
+            thresholds.rule_name = 'data_stale'
+            and {{ seconds_between('crawl.committed_at', present_time()) }}
+            > thresholds.threshold * 3600
+
+),
+
+orphaned as (
+
+    select
+        orphans.table_name,
+        orphans.value as orphan_count,
+        orphans.value / nullif(orphans.value + keys.value, 0) as orphan_share,
+        orphans.boundary_at
+    from last_crawl as orphans
+    inner join last_crawl as keys
+        on
+            orphans.table_name = keys.table_name
+            and keys.measure = 'distinct_keys'
+    where orphans.measure in ('orphan_users', 'orphan_tracks')
+
+),
+
+orphans as (
+
+    select
+        'orphans' as rule_name,
+        orphaned.table_name as subject,
+        'listens name ' || {{ number_text('orphaned.orphan_count') }} || ' '
+        || orphaned.table_name || ' that have no record, '
+        || {{ number_text('round(orphaned.orphan_share * 1000) / 10') }}
+        || ' % of all; at most '
+        || {{ number_text('round(thresholds.threshold * 1000) / 10') }}
+        || ' % are expected' as message,
+        orphaned.boundary_at as found_at
+    from orphaned
+    inner join thresholds
+        on
+            thresholds.rule_name = 'orphans'
+            and orphaned.orphan_share > thresholds.threshold
+            and orphaned.orphan_count >= thresholds.minimum_change
+
+),
+
+judged as (
+
+    select * from stale
+
+    union all
+
+    select * from orphans
+
+)
+
+select * from judged

@@ -1,0 +1,43 @@
+{#- Refilled in place, never replaced, as int_quality_measured is. -#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    full_refresh=false,
+    on_schema_change='append_new_columns',
+    pre_hook='{% if is_incremental() %}delete from {{ this }}{% endif %}',
+) }}
+
+with
+
+anomalies as (
+
+    select * from {{ ref('rpt_anomalies') }}
+
+),
+
+ranked as (
+
+    select
+        anomalies.*,
+        row_number() over (
+            partition by metric_name, subject order by measured_date desc
+        ) as recency
+    from anomalies
+
+),
+
+judged as (
+
+    select
+        metric_name,
+        subject,
+        measured_date,
+        severity,
+        reason,
+        is_anomaly
+    from ranked
+    where recency = 1
+
+)
+
+select * from judged

@@ -1,0 +1,123 @@
+{#- Hangs on tables that are never replaced, as fct_data_quality does. -#}
+with
+
+runs as (
+
+    select * from {{ ref('int_runs_judged') }}
+
+),
+
+steps as (
+
+    select * from {{ ref('int_steps_judged') }}
+
+),
+
+loads as (
+
+    select * from {{ ref('int_loads_judged') }}
+
+),
+
+tests as (
+
+    select * from {{ ref('int_tests_judged') }}
+
+),
+
+quality as (
+
+    select * from {{ ref('int_quality_judged') }}
+
+),
+
+series as (
+
+    select * from {{ ref('int_series_judged') }}
+
+),
+
+thresholds as (
+
+    select * from {{ ref('rule_thresholds') }}
+
+),
+
+found as (
+
+    {% for judged in ['runs', 'steps', 'loads', 'tests'] -%}
+    select
+        rule_name,
+        subject,
+        cast(null as {{ dbt.type_string() }}) as severity,
+        message,
+        run_id,
+        found_at
+    from {{ judged }}
+
+    union all
+
+    {% endfor -%}
+    select
+        rule_name,
+        subject,
+        cast(null as {{ dbt.type_string() }}) as severity,
+        message,
+        cast(null as {{ type_key() }}) as run_id,
+        found_at
+    from quality
+
+    union all
+
+    select
+        'anomaly' as rule_name,
+        metric_name || ' of ' || subject as subject,
+        severity,
+        reason as message,
+        cast(null as {{ type_key() }}) as run_id,
+        cast(measured_date as {{ dbt.type_timestamp() }}) as found_at
+    from series
+    where is_anomaly
+
+),
+
+final as (
+
+    select
+        -- ids
+        cast(found.rule_name || '|' || found.subject as {{ dbt.type_string() }})
+            as finding_key,
+        cast(found.rule_name as {{ dbt.type_string() }}) as rule_name,
+        cast(found.subject as {{ dbt.type_string() }}) as subject,
+        cast(found.run_id as {{ type_key() }}) as run_id,
+
+        -- attributes
+        cast(
+            coalesce(found.severity, thresholds.severity) as {{ dbt.type_string() }}
+        ) as severity,
+        cast(found.message as {{ dbt.type_string() }}) as message,
+        cast(thresholds.next_step as {{ dbt.type_string() }}) as next_step,
+
+        -- booleans
+        cast(found.rule_name = 'schema_changed' as {{ dbt.type_boolean() }})
+            as is_event,
+
+        -- timestamps
+        cast(found.found_at as {{ dbt.type_timestamp() }}) as found_at
+    from found
+    -- a rule without a row is switched off
+    inner join thresholds on found.rule_name = thresholds.rule_name
+
+)
+
+select
+    finding_key,
+    rule_name,
+    subject,
+    run_id,
+    severity,
+    message,
+    next_step,
+    is_event,
+    found_at
+from final
