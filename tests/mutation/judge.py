@@ -4,7 +4,8 @@ In: mutants. Out: a verdict on each. A judge has a copy of the project, which it
 back, and a database that is set back to a warehouse that the unchanged project has built.
 
 A mutant meets dbt's unit tests, then dbt's data tests on a build of all that depends on it, then
-the tests in `tests/dbt_project`; the first that fails ends it.
+the tests in `tests/dbt_project`; the first that fails ends it. What a file of its own judges goes
+there at once, past the data tests.
 """
 
 from __future__ import annotations
@@ -42,14 +43,15 @@ PYTEST = {
     "anomaly_scores": ["test_anomalies.py"],
     "numbers": ["test_anomalies.py"],
 }
-"""Which files of `tests/dbt_project` judge a model, where it is not those below."""
+"""Which files of `tests/dbt_project` judge a model, in place of data tests and those below."""
 
 PYTEST_ELSE = [
+    # in the order of how many they kill
+    "test_incremental_builds.py",
+    "test_history_of_crawls.py",
     "test_boundary.py",
     "test_as_of.py",
     "test_withdrawal.py",
-    "test_history_of_crawls.py",
-    "test_incremental_builds.py",
 ]
 
 # messages of PostgreSQL for SQL that it does not even start

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import zip_longest
 from pathlib import Path
 
-from tests.mutation.judge import Judge, Verdict, running_server, sql_files
+from tests.mutation.judge import PYTEST, Judge, Verdict, running_server, sql_files
 from tests.mutation.mutators import Mutant
 from tests.mutation.reasons import Reasons
 from warehouse.settings import PROJECT_ROOT
@@ -34,7 +34,7 @@ def judge_all(
 
     Args:
         mutants: By model, or by file of macros.
-        reasons: Of the mutants that the tests in Python need not see.
+        reasons: Of the mutants that only dbt's unit tests need to see.
         workers: Processes; each has a judge of its own.
         quick: Whether to leave the tests in Python out.
         verbose: Whether to say of each at once what became of it.
@@ -54,17 +54,20 @@ def judge_all(
         ) as pool,
     ):
         done = _run(pool, "dbt's unit tests", _unit_tests, _rounds(mutants), say)
-        left = [verdict.mutant for verdict in done if verdict.outcome == "survived"]
-        again = _run(pool, "dbt's data tests", _data_tests, [[mutant] for mutant in left], say)
-        done = _merged(done, again)
+        # what has a reason was tried on the dearer tests when it got it
         left = [
             verdict.mutant
-            for verdict in again
+            for verdict in done
             if verdict.outcome == "survived"
             and (verdict.mutant.model, verdict.mutant.identity) not in reasons
         ]
+        of_builds = [[mutant] for mutant in left if mutant.model not in PYTEST]
+        again = _run(pool, "dbt's data tests", _data_tests, of_builds, say)
+        done = _merged(done, again)
+        killed = {verdict.mutant for verdict in again if verdict.outcome != "survived"}
         if not quick:
-            last = _run(pool, "tests in Python", _pytest, [[mutant] for mutant in left], say)
+            still = [[mutant] for mutant in left if mutant not in killed]
+            last = _run(pool, "tests in Python", _pytest, still, say)
             done = _merged(done, last)
     return done
 
