@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -23,6 +24,8 @@ from tests.mutation.trial import judge_all
 
 def main() -> None:
     """Parses the command line, judges the mutants and reports."""
+    # as Ctrl-C: the workers and their server end, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser("python -m tests.mutation", description=__doc__)
     parser.add_argument("--select", nargs="*", metavar="MODEL", help="only these models or macros")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
