@@ -20,9 +20,6 @@ ONE_CLOCK = (
     "the newest committed crawl, pinned by stg_moovitamix__crawls, is the clock that every staging"
     " model reads landing by"
 )
-INFERRED = (
-    "inferred members are, by definition, the ids that the versions lack; the dimension unites both"
-)
 STAR = "both are tables that people query; folding one into the other would take it from them"
 STEP_OF_A_MART = (
     "the part of a mart that is built incrementally, where the mart itself changes every day: its"
@@ -48,8 +45,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "int_listening_days > rpt_daily_artist_listens > int_charts_ranked": (
             "what is new in a report, and the report"
         ),
-        "int_tracks_versioned > int_tracks_inferred > dim_tracks": INFERRED,
-        "int_users_versioned > int_users_inferred > dim_users": INFERRED,
         "dim_users > bridge_user_genres > rpt_user_features": STAR,
     },
     "unused_sources": {

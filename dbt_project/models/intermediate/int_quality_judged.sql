@@ -18,7 +18,7 @@ ranked as (
 
     select
         measured.*,
-        rank() over (order by boundary_at desc) as recency
+        rank() over (order by measured.boundary_at desc) as recency
     from measured
 
 ),
@@ -65,13 +65,13 @@ orphaned as (
     select
         orphans.table_name,
         orphans.value as orphan_count,
-        orphans.value / nullif(orphans.value + keys.value, 0) as orphan_share,
+        orphans.value / nullif(orphans.value + known.value, 0) as orphan_share,
         orphans.boundary_at
     from last_crawl as orphans
-    inner join last_crawl as keys
+    inner join last_crawl as known
         on
-            orphans.table_name = keys.table_name
-            and keys.measure = 'distinct_keys'
+            orphans.table_name = known.table_name
+            and known.measure = 'distinct_keys'
     where orphans.measure in ('orphan_users', 'orphan_tracks')
 
 ),

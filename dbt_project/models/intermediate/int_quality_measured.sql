@@ -1,5 +1,5 @@
-{#- Refilled in place, never replaced: that would drop the views of `health` that read it,
-    which a build of this model alone does not bring back. -#}
+{#- Refilled in place, never replaced: that would drop the views of `health` that read
+    it, which a build of this model alone does not bring back. -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -101,9 +101,10 @@ orphans as (
         '{{ table_name }}' as table_name,
         source_name,
         first_observed_at,
+        arrived_at,
         count(*) as orphan_count
     from {{ inferred }}
-    group by source_name, first_observed_at
+    group by source_name, first_observed_at, arrived_at
     {%- if not loop.last %}
 
     union all
@@ -172,6 +173,10 @@ measured as (
             endpoint_crawls.source_name = orphans.source_name
             and endpoint_crawls.table_name = orphans.table_name
             and endpoint_crawls.boundary_at >= orphans.first_observed_at
+            and (
+                orphans.arrived_at is null
+                or endpoint_crawls.boundary_at < orphans.arrived_at
+            )
     where endpoint_crawls.table_name in ('users', 'tracks')
     group by
         endpoint_crawls.crawl_id,

@@ -26,9 +26,9 @@ ended_runs as (
 
     select
         runs.*,
-        row_number() over (order by started_at desc) as recency
+        row_number() over (order by runs.started_at desc) as recency
     from runs
-    where status in ('succeeded', 'failed', 'died')
+    where runs.status in ('succeeded', 'failed', 'died')
 
 ),
 
@@ -79,8 +79,8 @@ remembered as (
 
     select
         outcomes.*,
-        max(case when status = 'succeeded' then started_at end) over (
-            partition by subject
+        max(case when outcomes.status = 'succeeded' then outcomes.started_at end) over (
+            partition by outcomes.subject
         ) as last_succeeded_at
     from outcomes
 
@@ -91,13 +91,15 @@ failing as (
 
     select
         remembered.*,
-        count(*) over (partition by subject) as failure_count,
-        min(started_at) over (partition by subject) as found_at,
-        row_number() over (partition by subject order by started_at desc) as recency
+        count(*) over (partition by remembered.subject) as failure_count,
+        min(remembered.started_at) over (partition by remembered.subject) as found_at,
+        row_number() over (
+            partition by remembered.subject order by remembered.started_at desc
+        ) as recency
     from remembered
     where
-        last_succeeded_at is null
-        or started_at > last_succeeded_at
+        remembered.last_succeeded_at is null
+        or remembered.started_at > remembered.last_succeeded_at
 
 ),
 

@@ -20,7 +20,8 @@ ranked as (
     select
         anomalies.*,
         row_number() over (
-            partition by metric_name, subject order by measured_date desc
+            partition by anomalies.metric_name, anomalies.subject
+            order by anomalies.measured_date desc
         ) as recency
     from anomalies
 

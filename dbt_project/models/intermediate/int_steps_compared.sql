@@ -20,17 +20,17 @@ timed as (
 
     select
         steps.*,
-        {{ seconds_between('started_at', 'ended_at') }} as duration_seconds,
+        {{ seconds_between('steps.started_at', 'steps.ended_at') }} as duration_seconds,
         -- one that hangs is noticed while it does
         case
-            when status = 'succeeded'
-                then {{ seconds_between('started_at', 'ended_at') }}
-            when status = 'running'
-                then {{ seconds_between('started_at', present_time()) }}
+            when steps.status = 'succeeded'
+                then {{ seconds_between('steps.started_at', 'steps.ended_at') }}
+            when steps.status = 'running'
+                then {{ seconds_between('steps.started_at', present_time()) }}
         end as elapsed_seconds,
         case
-            when status = 'succeeded'
-                then {{ seconds_between('started_at', 'ended_at') }}
+            when steps.status = 'succeeded'
+                then {{ seconds_between('steps.started_at', 'steps.ended_at') }}
         end as succeeded_seconds
     from steps
 
@@ -40,16 +40,16 @@ histories as (
 
     select
         timed.*,
-        array_agg(succeeded_seconds) over (
-            partition by step_name order by started_at
+        array_agg(timed.succeeded_seconds) over (
+            partition by timed.step_name order by timed.started_at
             rows between {{ earlier_runs }} preceding and 1 preceding
         ) as earlier_seconds,
-        count(succeeded_seconds) over (
-            partition by step_name order by started_at
+        count(timed.succeeded_seconds) over (
+            partition by timed.step_name order by timed.started_at
             rows between {{ earlier_runs }} preceding and 1 preceding
         ) as usual_count,
         row_number() over (
-            partition by step_name order by started_at desc
+            partition by timed.step_name order by timed.started_at desc
         ) as recency
     from timed
 

@@ -1,12 +1,5 @@
 {#- Of the last builds, so that years of results need not be read. -#}
 {% set last_builds = 30 %}
-{% set conservation_tests = [
-    'current_listens_are_the_items_of_current_records',
-    'every_listen_landed_is_in_the_fact_once',
-    'every_record_reported_is_accounted_for',
-    'landing_holds_what_the_last_crawl_landed',
-    'reports_add_up_to_the_fact',
-] %}
 {{ config(materialized='ephemeral') }}
 
 with
@@ -61,9 +54,10 @@ standing as (
 
     select
         tests.*,
-        max(known_at) over (partition by unique_id) = last_built_at as is_known,
-        max(case when status = 'pass' then known_at end) over (
-            partition by unique_id
+        max(tests.known_at) over (partition by tests.unique_id)
+        = tests.last_built_at as is_known,
+        max(case when tests.status = 'pass' then tests.known_at end) over (
+            partition by tests.unique_id
         ) as last_passed_at
     from tests
 
@@ -73,13 +67,18 @@ broken as (
 
     select
         standing.*,
-        min(known_at) over (partition by unique_id) as found_at,
-        row_number() over (partition by unique_id order by known_at desc) as recency
+        min(standing.known_at) over (partition by standing.unique_id) as found_at,
+        row_number() over (
+            partition by standing.unique_id order by standing.known_at desc
+        ) as recency
     from standing
     where
-        is_known
-        and status <> 'skipped'
-        and (last_passed_at is null or known_at > last_passed_at)
+        standing.is_known
+        and standing.status <> 'skipped'
+        and (
+            standing.last_passed_at is null
+            or standing.known_at > standing.last_passed_at
+        )
 
 ),
 
@@ -89,7 +88,13 @@ judged as (
         case
             when status = 'warn' then 'test_warned'
             when
-                node_name in ('{{ conservation_tests | join("', '") }}')
+                node_name in (
+                    'current_listens_are_the_items_of_current_records',
+                    'every_listen_landed_is_in_the_fact_once',
+                    'every_record_reported_is_accounted_for',
+                    'landing_holds_what_the_last_crawl_landed',
+                    'reports_add_up_to_the_fact'
+                )
                 then 'conservation_broken'
             else 'test_failed'
         end as rule_name,

@@ -1,16 +1,6 @@
-{#- The hook takes out those whose record has arrived. -#}
 {{ config(
     materialized='incremental',
     unique_key='track_key',
-    pre_hook="""
-        {% if is_incremental() %}
-        delete from {{ this }}
-        where track_key in (
-            select track_key from {{ ref('int_tracks_versioned') }}
-            where {{ is_since_build(['first_observed_at']) }}
-        )
-        {% endif %}
-    """,
 ) }}
 
 with
@@ -65,7 +55,8 @@ inferred as (
         named_in_listens.track_id,
 
         -- timestamps
-        named_in_listens.first_observed_at
+        named_in_listens.first_observed_at,
+        tracks.first_observed_at as arrived_at
     from named_in_listens
     left join tracks
         on
@@ -78,10 +69,33 @@ inferred as (
             named_in_listens.source_name = known.source_name
             and named_in_listens.track_id = known.track_id
     where
-        tracks.track_key is null
+        (
+            tracks.track_key is null
+            or tracks.first_observed_at > named_in_listens.first_observed_at
+        )
         and known.track_key is null
+
+    union all
+
+    select
+        known.track_key,
+        known.source_name,
+        known.track_id,
+        known.first_observed_at,
+        tracks.first_observed_at as arrived_at
+    from known
+    inner join tracks
+        on
+            known.source_name = tracks.source_name
+            and known.track_id = tracks.track_id
+            and tracks.version_number = 1
+    where
+        known.arrived_at is null
+        and {{ is_since_build(['tracks.first_observed_at']) }}
     {%- else -%}
-    where tracks.track_key is null
+    where
+        tracks.track_key is null
+        or tracks.first_observed_at > named_in_listens.first_observed_at
     {%- endif %}
 
 )

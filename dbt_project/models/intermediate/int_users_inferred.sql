@@ -1,16 +1,6 @@
-{#- The hook takes out those whose record has arrived. -#}
 {{ config(
     materialized='incremental',
     unique_key='user_key',
-    pre_hook="""
-        {% if is_incremental() %}
-        delete from {{ this }}
-        where user_key in (
-            select user_key from {{ ref('int_users_versioned') }}
-            where {{ is_since_build(['first_observed_at']) }}
-        )
-        {% endif %}
-    """,
 ) }}
 
 with
@@ -69,7 +59,8 @@ inferred as (
         named_in_listens.user_id,
 
         -- timestamps
-        named_in_listens.first_observed_at
+        named_in_listens.first_observed_at,
+        users.first_observed_at as arrived_at
     from named_in_listens
     left join users
         on
@@ -82,10 +73,33 @@ inferred as (
             named_in_listens.source_name = known.source_name
             and named_in_listens.user_id = known.user_id
     where
-        users.user_key is null
+        (
+            users.user_key is null
+            or users.first_observed_at > named_in_listens.first_observed_at
+        )
         and known.user_key is null
+
+    union all
+
+    select
+        known.user_key,
+        known.source_name,
+        known.user_id,
+        known.first_observed_at,
+        users.first_observed_at as arrived_at
+    from known
+    inner join users
+        on
+            known.source_name = users.source_name
+            and known.user_id = users.user_id
+            and users.version_number = 1
+    where
+        known.arrived_at is null
+        and {{ is_since_build(['users.first_observed_at']) }}
     {%- else -%}
-    where users.user_key is null
+    where
+        users.user_key is null
+        or users.first_observed_at > named_in_listens.first_observed_at
     {%- endif %}
 
 )

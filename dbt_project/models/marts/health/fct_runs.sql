@@ -10,7 +10,7 @@ followed as (
 
     select
         runs.*,
-        lag(started_at) over (order by started_at) as previous_started_at
+        lag(runs.started_at) over (order by runs.started_at) as previous_started_at
     from runs
 
 ),

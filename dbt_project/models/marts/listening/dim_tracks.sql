@@ -18,6 +18,7 @@ versions as (
 inferred as (
 
     select * from {{ ref('int_tracks_inferred') }}
+    where arrived_at is null
 
 ),
 
