@@ -69,9 +69,9 @@ rising as (
     select
         'quarantine_rising' as rule_name,
         last_loads.table_name as subject,
-        {{ number_text('last_loads.rejected_count') }} || ' records of /'
-        || last_loads.table_name || ' are in quarantine, usual are '
-        || {{ number_text('last_loads.usual_count') }} || ' (the median of '
+        'records of /' || last_loads.table_name || ' in quarantine: '
+        || {{ number_text('last_loads.rejected_count') }} || ', usually '
+        || {{ number_text('last_loads.usual_count') }} || ' (median of '
         || last_loads.earlier_load_count || ' loads before)' as message,
         last_loads.run_id,
         last_loads.known_at as found_at
@@ -92,10 +92,10 @@ unaccounted as (
     select
         'conservation_broken' as rule_name,
         table_name as subject,
-        {{ number_text('reported_count') }} || ' records of /' || table_name
-        || ' are reported, but ' || {{ number_text('landed_count') }} || ' landed + '
+        '/' || table_name || ' reported ' || {{ number_text('reported_count') }}
+        || ' records, but ' || {{ number_text('landed_count') }} || ' landed + '
         || {{ number_text('duplicates_count') }} || ' duplicates + '
-        || {{ number_text('rejected_count') }} || ' rejected are '
+        || {{ number_text('rejected_count') }} || ' rejected = '
         || {{ number_text('accounted_count') }} as message,
         run_id,
         known_at as found_at
