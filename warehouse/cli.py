@@ -5,6 +5,7 @@ In: the command line. Out: services up or down, a day run, and lines a person ca
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
@@ -174,6 +175,46 @@ def dashboard(output: Path | None, schema: str) -> None:
         data = write_page(settings, page, schema)
     size = page.stat().st_size / 1_000_000
     click.echo(f"{data.listen_count:,} listens in {page} ({size:.1f} MB): open it in a browser.")
+
+
+@main.group()
+def metrics() -> None:
+    """Prometheus metrics: serve them, or print them once."""
+
+
+@metrics.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="TCP port, instead of LISTENHOUSE_METRICS_PORT."
+)
+def serve_metrics(host: str, port: int | None) -> None:
+    """Serve /metrics until Ctrl-C; each scrape reads the warehouse anew."""
+    from monitoring.prometheus_metrics import start_server  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _raise_termination)
+    settings = read_settings()
+    port = port or settings.metrics_port
+    server, thread = start_server(settings, host, port)
+    click.echo(f"Metrics at http://{host}:{port}/metrics; Ctrl-C stops.")
+    with contextlib.suppress(KeyboardInterrupt):
+        thread.join()
+    server.shutdown()
+
+
+@metrics.command("show")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write this file instead, as node_exporter's textfile collector reads it.",
+)
+def show_metrics(output: Path | None) -> None:
+    """Print the metrics once."""
+    from monitoring.prometheus_metrics import read_metrics, write_metrics  # noqa: PLC0415
+
+    if output:
+        write_metrics(read_settings(), output)
+    else:
+        click.echo(read_metrics(read_settings()), nl=False)
 
 
 def _show_status(settings: Settings) -> None:

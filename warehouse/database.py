@@ -20,12 +20,18 @@ OLDEST_MAJOR = 14
 _CONNECT_TIMEOUT_SECONDS = 10
 
 
-def connect(settings: Settings, application_name: str) -> psycopg.Connection:
+def connect(
+    settings: Settings,
+    application_name: str,
+    *,
+    timeout_seconds: int = _CONNECT_TIMEOUT_SECONDS,
+) -> psycopg.Connection:
     """Opens a connection in autocommit mode.
 
     Args:
         settings: Which database.
         application_name: How the session calls itself in `pg_stat_activity`.
+        timeout_seconds: Longest wait for a connection, from 2 on.
 
     Raises:
         DatabaseError: It cannot be reached or entered, or is too old; says what to do.
@@ -34,7 +40,7 @@ def connect(settings: Settings, application_name: str) -> psycopg.Connection:
         connection = psycopg.connect(
             settings.database_url,
             application_name=application_name,
-            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            connect_timeout=timeout_seconds,
             autocommit=True,
             # a lost client is noticed after minutes, not hours: it may hold the run's lock
             keepalives_idle=60,

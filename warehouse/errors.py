@@ -58,5 +58,9 @@ class StepFailedError(ListenhouseError):
     """A step of the daily run failed; its own output says why."""
 
 
+class MetricsServerError(ListenhouseError):
+    """The metrics cannot be served."""
+
+
 class OutputError(ListenhouseError):
     """A file that was asked for cannot be written."""

@@ -24,6 +24,7 @@ DATABASE = "listenhouse"
 # below 32768: Linux gives the ports above to outgoing connections, now and then this one
 EMBEDDED_PORT = 25432
 SIMULATOR_PORT = 8420
+METRICS_PORT = 25490
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Settings:
         external_api_url: API to crawl instead of the simulator (`LISTENHOUSE_API_URL`).
         embedded_port: TCP port of the embedded PostgreSQL (`LISTENHOUSE_PORT`).
         simulator_port: TCP port of the simulator (`LISTENHOUSE_SIMULATOR_PORT`).
+        metrics_port: TCP port of the metrics for Prometheus (`LISTENHOUSE_METRICS_PORT`).
         crawl_threads: Pages fetched at the same time (`LISTENHOUSE_CRAWL_THREADS`).
         request_timeout_seconds: Longest wait for one answer
             (`LISTENHOUSE_REQUEST_TIMEOUT_SECONDS`).
@@ -56,6 +58,7 @@ class Settings:
     external_api_url: str | None = None
     embedded_port: int = EMBEDDED_PORT
     simulator_port: int = SIMULATOR_PORT
+    metrics_port: int = METRICS_PORT
     crawl_threads: int = 8
     request_timeout_seconds: float = 60.0
     request_attempts: int = 6
@@ -207,6 +210,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         external_api_url=api_url(),
         embedded_port=number("PORT", EMBEDDED_PORT, 1, 65535),
         simulator_port=number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
+        metrics_port=number("METRICS_PORT", METRICS_PORT, 1, 65535),
         crawl_threads=number("CRAWL_THREADS", 8, 1, 64),
         request_timeout_seconds=float(number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
         request_attempts=number("REQUEST_ATTEMPTS", 6, 1, 50),

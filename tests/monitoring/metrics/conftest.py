@@ -1,0 +1,109 @@
+"""A warehouse with ten days behind it, good ones and bad ones, made by the real commands."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ingestion.load_command import run_load
+from tests.commands import run_command
+from tests.conftest import free_port
+from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
+from warehouse.settings import Settings
+
+DAYS = 9
+
+
+@pytest.fixture(scope="module")
+def lived_in(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Nine daily loads, a run with all that can be odd, a run that fails."""
+    name = f"test_{uuid.uuid4().hex}"
+    folder = tmp_path_factory.mktemp("lived_in")
+    url = f"{postgres_server}/{name}"
+    with (
+        psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as administration,
+        serve(ScriptedApi()) as api,
+    ):
+        administration.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        settings = Settings(
+            home=folder, external_database_url=url, external_api_url=api.url, crawl_threads=2
+        )
+        for day in range(DAYS):
+            serve_day(api, day)
+            run_load(settings)
+            let_a_day_pass(url)
+        # far more listens than any day before, the same record twice, one that does not fit,
+        # and an API that is busy at first
+        serve_day(api, DAYS * 3)
+        api.records["users"] += [api.records["users"][0], user(900, created_at="yesterday")]
+        api.calls.clear()
+        api.fault = lambda _api, _endpoint, _page, call: Answer(b"", 503) if call == 1 else None
+        run(settings, folder)
+        api.fault = lambda *_call: Answer(b"gone", 404)
+        run(settings, folder, code=1)
+        yield settings
+        administration.execute(
+            sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+        )
+
+
+def serve_day(api: ScriptedApi, day: int) -> None:
+    """The source on a day: a few listens more for everyone, of tracks without a record, too."""
+    api.records = {
+        "users": [user(number, gender=None if number < 4 else "Female") for number in range(1, 61)],
+        "tracks": [track(number) for number in range(1, 31)],
+        "listen_history": [
+            history(
+                number,
+                [1 + (number + listen) % 32 for listen in range(5 + day * 2)],
+                updated_at=f"2026-03-{1 + day:02}T10:00:00",
+            )
+            for number in range(1, 61)
+        ],
+    }
+
+
+def let_a_day_pass(url: str) -> None:
+    """Moves everything that is recorded and landed a day into the past."""
+    with psycopg.connect(url) as connection:
+        columns = connection.execute(
+            """
+            select columns.table_schema, columns.table_name, columns.column_name
+            from information_schema.columns
+            inner join information_schema.tables using (table_schema, table_name)
+            where
+                columns.table_schema in ('ops', 'raw_moovitamix')
+                and columns.data_type = 'timestamp with time zone'
+                and tables.table_type = 'BASE TABLE'
+            """
+        ).fetchall()
+        for schema, table, column in columns:
+            connection.execute(
+                sql.SQL("update {table} set {column} = {column} - interval '1 day'").format(
+                    table=sql.Identifier(schema, table), column=sql.Identifier(column)
+                )
+            )
+
+
+def run(settings: Settings, folder: Path, code: int = 0) -> None:
+    """Runs a day as a person does."""
+    outcome = run_command(
+        "listenhouse",
+        "run",
+        environment={
+            "LISTENHOUSE_HOME": str(folder),
+            "LISTENHOUSE_DATABASE_URL": settings.database_url,
+            "LISTENHOUSE_API_URL": settings.api_url,
+            "LISTENHOUSE_SIMULATOR_PORT": str(free_port()),
+            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_LOG_PATH": str(folder / "logs"),
+            # what no data changes is tested elsewhere
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
+        },
+    )
+    assert outcome.returncode == code, outcome.stdout + outcome.stderr
