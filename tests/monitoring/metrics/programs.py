@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from warehouse.settings import PROJECT_ROOT
+
+RULES = PROJECT_ROOT / "monitoring" / "prometheus"
+
 
 def find_program(name: str) -> str:
     """The path of a program; a test without it fails, and says how to get it."""
