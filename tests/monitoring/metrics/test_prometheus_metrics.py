@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import re
@@ -9,25 +11,30 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import requests
+import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingestion.load_command import run_load
 from monitoring import prometheus_metrics
+from monitoring.grafana import dashboard
 from monitoring.prometheus_metrics import read_metrics, start_server, write_metrics
 from monitoring.prometheus_queries import PARTS, PREFIX
 from tests.commands import run_command
 from tests.conftest import free_port
-from tests.monitoring.metrics.programs import promtool
+from tests.monitoring.metrics.programs import RULES, find_program, promtool
 from warehouse.errors import MetricsServerError, OutputError, SourceError
 from warehouse.settings import PROJECT_ROOT, Settings
 
@@ -436,3 +443,113 @@ def test_the_server_tells_of_itself_too(lived_in: Settings) -> None:
     if sys.platform == "linux":
         assert "process_resident_memory_bytes" in text
     assert promtool("check", "metrics", given=text).returncode == 0
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A Prometheus that runs."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        """The answer to a query of now."""
+        answer = requests.get(
+            f"{self.url}/api/v1/query", params={"query": query}, timeout=10
+        ).json()
+        assert answer["status"] == "success", (query, answer)
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+    def wait_for(self, query: str) -> list[dict[str, Any]]:
+        """Waits until there is an answer to a query."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(requests.ConnectionError, requests.JSONDecodeError):
+                if found := self.ask(query):
+                    return found
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"Prometheus ended with {self.process.wait(timeout=0.2)}")
+        pytest.fail(f"Prometheus has no answer to {query}")
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    lived_in: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """Prometheus with our configuration, but for the target and more scrapes."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    address = f"127.0.0.1:{free_port()}"
+    configuration = yaml.safe_load((RULES / "prometheus.yml").read_text())
+    configuration["global"] = {"scrape_interval": "2s", "evaluation_interval": "2s"}
+    configuration["rule_files"] = [str(RULES / "alerts.yml")]
+    with served(lived_in) as target, (folder / "log").open("w") as log:
+        (job,) = configuration["scrape_configs"]
+        job["static_configs"] = [{"targets": [urlsplit(target).netloc]}]
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+        process = subprocess.Popen(
+            [
+                find_program("prometheus"),
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address={address}",
+            ],
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            running = Prometheus(f"http://{address}", process)
+            # what grows is counted from the second scrape on
+            running.wait_for("count_over_time(listenhouse_up[1m]) > 2")
+            yield running
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+PANELS = [
+    (f"{panel['title']} {target['refId']}", target["expr"])
+    for panel in json.loads(dashboard.FILE.read_text())["panels"]
+    for target in panel.get("targets", [])
+]
+
+
+@pytest.mark.parametrize(("title", "query"), PANELS, ids=[title for title, _ in PANELS])
+def test_every_panel_of_the_dashboard_has_data(
+    prometheus: Prometheus, title: str, query: str
+) -> None:
+    (up,) = prometheus.wait_for("listenhouse_up")
+    chosen = {
+        "$instance": up["metric"]["instance"],
+        "$metric": "listens_new",
+        "$subject": "fct_listens",
+    }
+    for variable, value in chosen.items():
+        query = query.replace(variable, value)
+    assert "$" not in query
+    # a scrape that took too long, on a busy machine, leaves a moment without
+    assert prometheus.wait_for(query), title
+
+
+def test_every_variable_of_the_dashboard_has_values(prometheus: Prometheus) -> None:
+    _, *variables = json.loads(dashboard.FILE.read_text())["templating"]["list"]
+    chosen: dict[str, str] = {}
+    for variable in variables:
+        found = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
+        assert found is not None
+        series, label = found.groups()
+        for name, value in chosen.items():
+            series = series.replace(f"${name}", value)
+        chosen[variable["name"]] = min(
+            result["metric"][label] for result in prometheus.wait_for(series)
+        )
+    assert list(chosen) == ["instance", "metric", "subject"]
+
+
+def test_the_failed_run_is_an_alert(prometheus: Prometheus) -> None:
+    (alert,) = prometheus.wait_for('ALERTS{alertname="ListenhouseRunFailed"}')
+    assert (alert["metric"]["alertstate"], alert["metric"]["severity"]) == ("firing", "critical")
+    alerts = {result["metric"]["alertname"] for result in prometheus.ask("ALERTS")}
+    assert "ListenhouseAnomaly" in alerts
+    assert not {"ListenhouseMetricsDown", "ListenhouseDatabaseDown"} & alerts
