@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 # first, so that no worker is left alone with them at the end
-LONGEST = tests/warehouse/test_daily_run.py tests/dbt_project/test_history_of_crawls.py tests/drills/test_crashes.py
+LONGEST = tests/warehouse/test_daily_run.py tests/warehouse/test_run_log.py tests/dbt_project/test_history_of_crawls.py tests/drills/test_crashes.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## List these targets

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,15 +29,18 @@ from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
 from ingestion.pages import PAGE_SIZE, PageReader
 from ingestion.spool import KeyColumns, Spool, key_columns, key_integers, packed_keys
 from warehouse.errors import IncompleteCrawlError
+from warehouse.run_log import get_logger
 
 MOST_CRAWLS = 4
 """A first crawl of an endpoint, and three more when its figures do not add up."""
 
 _PAGES_AHEAD_PER_THREAD = 4
 
+_MOST_REASONS_LOGGED = 20
+
 _ROW_NUMBER = "spool row number"  # no field of an API has a name like this
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with endpoint name, pages read, pages in all."""
@@ -167,18 +170,38 @@ def crawl_endpoint(
         doubt, level = reading.doubt(), logging.WARNING
         is_proven = doubt is None or reading.repeats_like(previous)
         if is_proven and (previous is not None or not len(reading.missing)):
-            return _settle(endpoint, reading, previous)
+            crawled = _settle(endpoint, reading, previous)
+            _log_proof(crawled, len(reading.totals), attempt)
+            return crawled
         if doubt is None:
             # no trouble: rows are deleted on most days
             doubt = f"{len(reading.missing)} keys of the last crawl are missing"
             level = logging.INFO
-        _logger.log(level, "recrawl endpoint=%s attempt=%d cause=%r", endpoint.name, attempt, doubt)
+        _logger.log(level, "recrawl", endpoint=endpoint.name, attempt=attempt, cause=doubt)
         doubts.append(doubt)
         previous = reading
     raise IncompleteCrawlError(
         f"/{endpoint.name} cannot be read completely: {'; then '.join(doubts)}. Nothing of this "
         "crawl is landed; run again when the source is at rest."
     )
+
+
+def _log_proof(crawled: CrawledEndpoint, page_count: int, attempt: int) -> None:
+    endpoint = crawled.endpoint.name
+    _logger.info(
+        "proven complete",
+        endpoint=endpoint,
+        attempt=attempt,
+        page_count=page_count,
+        reported_count=crawled.reported,
+        landed_count=crawled.landed,
+        duplicates_count=crawled.duplicates,
+        rejected_count=len(crawled.rejected),
+        unconfirmed_count=len(crawled.unconfirmed),
+    )
+    reasons = Counter(record.reason for record in crawled.rejected)
+    for reason, count in reasons.most_common(_MOST_REASONS_LOGGED):
+        _logger.info("records rejected", endpoint=endpoint, reason=reason, rejected_count=count)
 
 
 def _read_all(

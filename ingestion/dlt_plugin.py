@@ -85,6 +85,7 @@ into landing, where every version is kept. Nothing becomes visible unless all of
         """Runs one load; exits with 1 where a person has to act, 75 where another run is on."""
         # imported late: dlt's other commands need none of it
         from ingestion.load_command import run_load  # noqa: PLC0415
+        from warehouse.run_log import log_to_terminal  # noqa: PLC0415
 
         name = getattr(args, "pipeline_name", None) or PIPELINE
         if name != PIPELINE:
@@ -92,7 +93,9 @@ into landing, where every version is kept. Nothing becomes visible unless all of
                 f"There is no pipeline {name!r} to run here: use `dlt pipeline {PIPELINE} run`."
             )
         try:
-            run_load(read_settings(), accept_shrink=args.accept_shrink)
+            settings = read_settings()
+            log_to_terminal(settings)
+            run_load(settings, accept_shrink=args.accept_shrink)
         except ListenhouseError as error:
             # dlt takes the flag out of the arguments before it calls
             if "--debug" in sys.argv:

@@ -7,7 +7,6 @@ next load puts it right.
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 import uuid
@@ -42,9 +41,10 @@ from ingestion.shrink_guard import refuse_shrunk
 from ingestion.spool import KeyColumns, key_columns, packed_keys
 from warehouse.database import describe
 from warehouse.errors import DatabaseError, SettingsError
+from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,10 @@ def load(
                     refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed)
                 crawled.append(rows)
                 carried[endpoint.name] = _find_carried(lock, settings, rows)
-                drift += describe_drift(lock, LANDING_SCHEMA, rows)
+                changes = describe_drift(lock, LANDING_SCHEMA, rows)
+                for change in changes:
+                    _logger.info("schema changed", endpoint=endpoint.name, description=change)
+                drift += changes
         finally:
             reader.close()
         crawl, package = _land(lock, settings, crawled, carried, started_at)
@@ -161,7 +164,7 @@ def _land(
         rejected = {rows.endpoint.name: rows.rejected for rows in crawled}
         record_rejections(lock, LANDING_SCHEMA, rejected, boundary_at)
         commit_crawl(lock, LANDING_SCHEMA, crawl)
-    _logger.info("committed crawl_id=%s boundary_at=%s", crawl.crawl_id, boundary_at.isoformat())
+    _logger.info("committed", crawl_id=crawl.crawl_id, boundary_at=boundary_at.isoformat())
     return crawl, package
 
 

@@ -35,7 +35,7 @@ def run_load(settings: Settings, *, accept_shrink: bool = False) -> LoadReport:
         ListenhouseError: Something a person has to act on.
     """
     record = RunRecord(settings, "dlt pipeline listen_history run")
-    with hold_run_lock(settings) as lock, record.run():
+    with record.logged(), hold_run_lock(settings) as lock, record.run():
         record.begin()
         with record.step("load"):
             report = load_with_progress(settings, lock, record, accept_shrink=accept_shrink)

@@ -16,6 +16,9 @@ from psycopg.types.json import Jsonb
 from ingestion.landing import LoadReport
 from ingestion.pages import EndpointRequests, HttpCounters
 from warehouse.ops.run_record import RunRecord
+from warehouse.run_log import get_logger
+
+_logger = get_logger(__name__)
 
 
 @contextmanager
@@ -32,6 +35,8 @@ def recorded_requests(record: RunRecord) -> Iterator[HttpCounters]:
     try:
         yield http
     finally:
+        for name, counted in http.endpoints.items():
+            _log_requests(name, counted)
         record.add(
             "http_requests",
             [_describe_requests(name, counted) for name, counted in http.endpoints.items()],
@@ -72,6 +77,32 @@ def record_load(record: RunRecord, report: LoadReport) -> None:
     record.add(
         "schema_changes",
         [{"description": description} for description in report.drift],
+    )
+    for name, figures in report.crawl.figures.items():
+        _logger.info(
+            "table landed",
+            table_name=name,
+            crawl_id=report.crawl.crawl_id,
+            load_id=report.crawl.load_id,
+            **{f"{figure}_count": count for figure, count in asdict(figures).items()},
+            opened_count=report.opened[name],
+            closed_count=report.closed[name],
+            job_count=report.package.jobs.get(name, 0),
+            job_bytes=report.package.job_bytes.get(name, 0),
+        )
+
+
+def _log_requests(endpoint: str, counted: EndpointRequests) -> None:
+    p50, p95 = np.quantile(np.frombuffer(counted.latencies), [0.5, 0.95]).tolist()
+    _logger.info(
+        "pages read",
+        endpoint=endpoint,
+        request_count=counted.requests,
+        retry_count=counted.retries.total(),
+        received_bytes=counted.received_bytes,
+        latency_p50_seconds=round(p50, 4),
+        latency_p95_seconds=round(p95, 4),
+        latency_max_seconds=round(max(counted.latencies), 4),
     )
 
 

@@ -7,7 +7,6 @@ package id. Rows travel as Arrow, through parquet, by COPY.
 from __future__ import annotations
 
 import functools
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +26,10 @@ from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
 from warehouse.database import library_url
 from warehouse.errors import LandingError
 from warehouse.run_lock import LOADER_APPLICATION
+from warehouse.run_log import adopt, get_logger
 from warehouse.settings import Settings
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 SERVER_PARAMETERS = {
     # dlt's merge looks hashes up with `not in (select …)`. PostgreSQL hashes that subquery
@@ -66,12 +66,15 @@ def landing_pipeline(settings: Settings, schema: str) -> dlt.Pipeline:
         schema: Landing schema.
     """
     url = library_url(settings, LOADER_APPLICATION, SERVER_PARAMETERS)
-    return dlt.pipeline(
+    pipeline = dlt.pipeline(
         PIPELINE,
         pipelines_dir=str(settings.dlt_directory / "pipelines"),
         destination=dlt.destinations.postgres(credentials=url),
         dataset_name=schema,
     )
+    # not before: a pipeline sets up the log of dlt
+    adopt("dlt")
+    return pipeline
 
 
 def merge(
@@ -132,7 +135,7 @@ def _forget_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
         # Whatever ails the folder, to drop it is the cure: the warehouse knows all that it
         # does. dlt killed between marking a package complete and moving it away can neither
         # finish nor abort it, now or at any later run.
-        _logger.warning("drop folder=%s cause=%r", pipeline.working_dir, str(error))
+        _logger.warning("dlt folder dropped", folder=pipeline.working_dir, cause=str(error))
         return pipeline.drop()
     return pipeline
 

@@ -7,7 +7,6 @@ jitter, honouring `Retry-After`; everything else fails at once.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from array import array
@@ -26,6 +25,7 @@ from requests.exceptions import (
     Timeout,
 )
 from requests.utils import get_environ_proxies
+from structlog.contextvars import bound_contextvars
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -41,6 +41,7 @@ from urllib3.exceptions import LocationParseError
 from ingestion.decoding import ContractError, MalformedPageError, Page, decode_page
 from ingestion.endpoint import Endpoint
 from warehouse.errors import SourceError
+from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
 PAGE_SIZE = 100
@@ -48,7 +49,7 @@ PAGE_SIZE = 100
 
 _LONGEST_WAIT_SECONDS = 60
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass
@@ -161,7 +162,9 @@ class PageReader:
             SourceError: The page cannot be had; names endpoint, page, cause and remedy.
         """
         try:
-            return self._retrying(self._read_once, endpoint, number)
+            # of this thread: what requests and urllib3 log meanwhile has it as well
+            with bound_contextvars(endpoint=endpoint.name, page=number):
+                return self._retrying(self._read_once, endpoint, number)
         except (RequestException, LocationParseError, MalformedPageError, ContractError) as error:
             raise SourceError(self._explain(endpoint, number, error)) from error
 
@@ -192,18 +195,16 @@ class PageReader:
         return decode_page(endpoint, response.content)
 
     def _count_retry(self, state: RetryCallState) -> None:
-        endpoint, number = state.args
+        endpoint, _ = state.args
         error = state.outcome.exception() if state.outcome else None
         cause = _cause(error) if error else "unknown"
         self._counters.count_retry(endpoint.name, cause)
         _logger.warning(
-            "retry endpoint=%s page=%d cause=%r attempt=%d of=%d wait_seconds=%.1f",
-            endpoint.name,
-            number,
-            cause,
-            state.attempt_number,
-            self._settings.request_attempts,
-            state.upcoming_sleep,
+            "retry",
+            cause=cause,
+            attempt=state.attempt_number,
+            most_attempts=self._settings.request_attempts,
+            wait_seconds=round(state.upcoming_sleep, 1),
         )
 
     def _explain(self, endpoint: Endpoint, number: int, error: Exception) -> str:

@@ -5,10 +5,9 @@ In: the command line. Out: services up or down, a day run, and lines a person ca
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -16,7 +15,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from warehouse.errors import INTERRUPTED, TERMINATED, ListenhouseError
+from warehouse.errors import INTERRUPTED, TERMINATED, ListenhouseError, SettingsError
 from warehouse.settings import Settings, read_settings
 
 
@@ -54,7 +53,11 @@ class _Commands(click.Group):
 @click.version_option(package_name="listenhouse")
 def main(debug: bool) -> None:  # noqa: ARG001 (read by the group)
     """Runs the listen-history warehouse; loads are dlt's, models are dbt's."""
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    from warehouse.run_log import log_to_terminal  # noqa: PLC0415
+
+    # the command says what is wrong with a setting, unless only its help is asked for
+    with suppress(SettingsError):
+        log_to_terminal(read_settings())
 
 
 @main.command()
@@ -196,7 +199,7 @@ def serve_metrics(host: str, port: int | None) -> None:
     port = port or settings.metrics_port
     server, thread = start_server(settings, host, port)
     click.echo(f"Metrics at http://{host}:{port}/metrics; Ctrl-C stops.")
-    with contextlib.suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):
         thread.join()
     server.shutdown()
 

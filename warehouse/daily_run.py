@@ -22,10 +22,14 @@ from ingestion.landing import LoadReport
 from ingestion.load_command import load_with_progress
 from ingestion.moovitamix import LANDING_SCHEMA
 from warehouse.errors import StepFailedError
-from warehouse.ops.run_record import RunRecord, without_values
+from warehouse.ops.run_record import RunRecord
+from warehouse.redaction import without_values
 from warehouse.run_lock import hold_run_lock
+from warehouse.run_log import get_logger
 from warehouse.services import start_postgres, start_source
 from warehouse.settings import PROJECT_ROOT, Settings
+
+_logger = get_logger(__name__)
 
 _FAILURES = frozenset(map(str, (NodeStatus.Error, NodeStatus.Fail, NodeStatus.RuntimeErr)))
 _SUCCESSES = frozenset(map(str, (NodeStatus.Success, NodeStatus.Pass)))
@@ -78,8 +82,13 @@ def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
     Raises:
         ListenhouseError: A step failed; says which, why and what to do.
     """
-    report = RunReport()
     record = RunRecord(settings, "listenhouse run")
+    with record.logged():
+        return _run_steps(settings, record, accept_shrink=accept_shrink)
+
+
+def _run_steps(settings: Settings, record: RunRecord, *, accept_shrink: bool) -> RunReport:
+    report = RunReport()
     with record.step("database"):
         start_postgres(settings)
     # held until the marts stand, so that no second run lands or builds in between
@@ -129,14 +138,32 @@ def build(record: RunRecord) -> BuildReport:
                 progress.update(task, total=event.data.total)
             elif event.info.name == "NodeFinished":
                 progress.advance(task)
+                _log_node(event)
 
-        # its failures are told below, all of it is in dbt's own log file
+        # its failures are told below, the result of each node is in the run's log
         arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
         arguments += ["--profiles-dir", str(PROJECT_ROOT)]
         outcome = dbtRunner(callbacks=[show]).invoke(arguments)
     if isinstance(outcome.result, RunExecutionResult):
         record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
     return _judge(outcome)
+
+
+def _log_node(event: EventMsg) -> None:
+    node, result = event.data.node_info, event.data.run_result
+    affected = dict(result.adapter_response).get("rows_affected")
+    _logger.info(
+        "node finished",
+        unique_id=node.unique_id,
+        node_name=node.node_name,
+        resource_type=node.resource_type,
+        status=result.status,
+        duration_seconds=round(result.execution_time, 3),
+        # protobuf has no whole numbers; -1 where the statement has no rows, as for a view
+        rows_affected=int(affected) if isinstance(affected, float) and affected >= 0 else None,
+        failures=result.num_failures if "test" in node.resource_type else None,
+        message=result.message if result.status not in _SUCCESSES else None,
+    )
 
 
 def _describe_node(node: RunResult) -> dict[str, object]:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -25,6 +25,9 @@ DATABASE = "listenhouse"
 EMBEDDED_PORT = 25432
 SIMULATOR_PORT = 8420
 METRICS_PORT = 25490
+
+# a shorter one, taken out of lines wherever it stands, would leave little of them
+_SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Settings:
             (`LISTENHOUSE_RETRY_SECONDS`).
         trigger: Who or what starts the runs of this process, for their record
             (`LISTENHOUSE_TRIGGER`, default `manual`; a scheduler names itself).
+        log_format: How lines of the log look on the terminal, `text` or `json`
+            (`LISTENHOUSE_LOG_FORMAT`).
+        log_level: From which level on lines are shown on the terminal
+            (`LISTENHOUSE_LOG_LEVEL`).
+        log_files: How many runs' log files are kept, 0 for none (`LISTENHOUSE_LOG_FILES`).
         retry_wait_seconds: First wait before another try, doubled at each further one; no
             variable sets it, tests do.
     """
@@ -64,6 +72,9 @@ class Settings:
     request_attempts: int = 6
     retry_seconds: float = 300.0
     trigger: str = "manual"
+    log_format: str = "text"
+    log_level: str = "warning"
+    log_files: int = 60
     retry_wait_seconds: float = 0.5
 
     @property
@@ -96,6 +107,16 @@ class Settings:
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """The passwords in the URLs, as written and as meant, which no log may show."""
+        urls = [urlsplit(url) for url in (self.external_database_url, self.external_api_url) if url]
+        # one that is also the name of a user, host or database is no secret
+        names = {name for url in urls for name in (url.username, url.hostname, url.path.strip("/"))}
+        written = {url.password for url in urls if url.password}
+        secrets = (written | set(map(unquote, written))) - names
+        return frozenset(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+
+    @property
     def postgres_directory(self) -> Path:
         """Data directory of the embedded PostgreSQL."""
         return self.home / "postgres"
@@ -119,6 +140,11 @@ class Settings:
     def spool_directory(self) -> Path:
         """Where a crawl is kept until it is proven complete."""
         return self.home / "spool"
+
+    @property
+    def log_directory(self) -> Path:
+        """Where each run's log file is."""
+        return self.home / "logs"
 
     @property
     def listening_page_file(self) -> Path:
@@ -152,6 +178,14 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
                 f"LISTENHOUSE_{name} is {value!r}; it must be a whole number from {low} to {high}."
             )
         return int(value)
+
+    def choice(name: str, *options: str) -> str:
+        value = (text(name) or options[0]).lower()
+        if value not in options:
+            raise SettingsError(
+                f"LISTENHOUSE_{name} is {value!r}; it must be one of {', '.join(options)}."
+            )
+        return value
 
     def url(name: str, schemes: tuple[str, ...]) -> str | None:
         value = text(name)
@@ -216,4 +250,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         request_attempts=number("REQUEST_ATTEMPTS", 6, 1, 50),
         retry_seconds=float(number("RETRY_SECONDS", 300, 1, 86_400)),
         trigger=text("TRIGGER") or "manual",
+        log_format=choice("LOG_FORMAT", "text", "json"),
+        log_level=choice("LOG_LEVEL", "warning", "debug", "info", "error"),
+        log_files=number("LOG_FILES", 60, 0, 100_000),
     )

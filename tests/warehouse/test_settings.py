@@ -55,6 +55,9 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
         ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2%off@db.example/music"),
         ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example/music?speed=high"),
         ("LISTENHOUSE_API_URL", "https://api.example/v1?key=hunter2"),
+        ("LISTENHOUSE_LOG_LEVEL", "loud"),
+        ("LISTENHOUSE_LOG_FORMAT", "xml"),
+        ("LISTENHOUSE_LOG_FILES", "-1"),
         ("LISTENHOUSE_HOME", "~nobody-by-that-name/house"),
         ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example:port/music"),
     ],
@@ -63,3 +66,23 @@ def test_a_value_that_cannot_be_used_is_named_but_a_password_is_not(name: str, v
     with pytest.raises(SettingsError, match=name) as refusal:
         read_settings({name: value})
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("database", "api", "secrets"),
+    [
+        ("ada:hunter2%21@db.example/music", "api.example", {"hunter2%21", "hunter2!"}),
+        ("ada@db.example/music", "ada:hunter2@api.example", {"hunter2"}),
+        ("ada:music@db.example/music", "ada:abc@api.example", set()),
+    ],
+)
+def test_the_passwords_in_the_urls_are_known_as_secrets(
+    database: str, api: str, secrets: set[str]
+) -> None:
+    settings = read_settings(
+        {
+            "LISTENHOUSE_DATABASE_URL": f"postgresql://{database}",
+            "LISTENHOUSE_API_URL": f"https://{api}",
+        }
+    )
+    assert settings.secrets == secrets

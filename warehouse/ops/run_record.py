@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
 import time
 import uuid
@@ -23,15 +22,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from warehouse.database import connect
+from warehouse.database import connect, describe
 from warehouse.errors import DatabaseError
 from warehouse.ops.resource_usage import ResourceUsage, measured
 from warehouse.ops.tables import SCHEMA, create_tables
+from warehouse.redaction import without_values
+from warehouse.run_log import RUN_ENDED, get_logger, log_to_file, run_fields
 from warehouse.settings import Settings
 
-_logger = logging.getLogger(__name__)
-
-_LONGEST_MESSAGE = 2000
+_logger = get_logger(__name__)
 
 
 class RunStatus(StrEnum):
@@ -63,12 +62,45 @@ class RunRecord:
         self._connection: psycopg.Connection | None = None
         self._steps: dict[str, dict[str, Any]] = {}
 
+    @contextmanager
+    def logged(self) -> Iterator[None]:
+        """Writes the run's log file while the block runs, its start and its end included."""
+        begin = time.perf_counter()
+        with log_to_file(self._settings, self.run_id, self._started_at):
+            _logger.info(
+                "run started",
+                command=self._command,
+                trigger=self._settings.trigger,
+                code_version=version("listenhouse"),
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                source=self._settings.api_location,
+                database=describe(self._settings),
+            )
+            level, status, failure = logging.INFO, RunStatus.SUCCEEDED, None
+            try:
+                yield
+            except BaseException as error:
+                status, _ = _ending_of(error)
+                level = logging.ERROR if status == RunStatus.FAILED else logging.WARNING
+                failure = error
+                raise
+            finally:
+                _logger.log(
+                    level,
+                    RUN_ENDED,
+                    status=status,
+                    failed_step=self._failed_step(),
+                    duration_seconds=round(time.perf_counter() - begin, 3),
+                    exc_info=failure,
+                )
+
     def begin(self) -> None:
         """Opens the record. Call it with the run's lock held: then no other run is alive."""
         try:
             self._connection = connect(self._settings, "listenhouse run record")
         except DatabaseError as error:
-            _logger.warning("run not recorded run_id=%s cause=%r", self.run_id, str(error))
+            _logger.warning("run not recorded", cause=str(error))
             return
         self._write(self._open)
         for step in self._steps.values():
@@ -92,19 +124,31 @@ class RunRecord:
         self._insert("steps", [row])
         usage = ResourceUsage()
         begin = time.perf_counter()
-        try:
-            with measured() as usage:
-                yield
-        except BaseException as error:
-            row["status"], row["message"] = _ending_of(error)
-            raise
-        else:
-            row["status"] = RunStatus.SUCCEEDED
-        finally:
-            self.seconds[name] = time.perf_counter() - begin
-            row["ended_at"] = datetime.now(UTC)
-            row |= vars(usage)
-            self._update("steps", {"run_id": self.run_id, "step": name}, row)
+        with run_fields(step=name):
+            _logger.info("step started")
+            try:
+                with measured() as usage:
+                    yield
+            except BaseException as error:
+                row["status"], row["message"] = _ending_of(error)
+                raise
+            else:
+                row["status"] = RunStatus.SUCCEEDED
+            finally:
+                self.seconds[name] = time.perf_counter() - begin
+                row["ended_at"] = datetime.now(UTC)
+                row |= vars(usage)
+                self._update("steps", {"run_id": self.run_id, "step": name}, row)
+                _logger.info(
+                    "step ended",
+                    status=row["status"],
+                    message=row["message"],
+                    duration_seconds=round(self.seconds[name], 3),
+                    cpu_seconds=round(usage.cpu_seconds, 3),
+                    peak_memory_bytes=usage.peak_memory_bytes,
+                    read_bytes=usage.read_bytes,
+                    written_bytes=usage.written_bytes,
+                )
 
     def add(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Adds rows to a table of schema `ops`.
@@ -125,20 +169,23 @@ class RunRecord:
             status, message = _ending_of(error)
             raise
         finally:
-            failed = [name for name, step in self._steps.items() if step["message"]]
             self._update(
                 "runs",
                 {"run_id": self.run_id},
                 {
                     "status": status,
                     "message": message,
-                    "failed_step": failed[-1] if failed else None,
+                    "failed_step": self._failed_step(),
                     "ended_at": datetime.now(UTC),
                 },
             )
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _failed_step(self) -> str | None:
+        failed = [name for name, step in self._steps.items() if step["message"]]
+        return failed[-1] if failed else None
 
     def _open(self, connection: psycopg.Connection) -> None:
         create_tables(connection)
@@ -218,17 +265,9 @@ class RunRecord:
                 if isinstance(error, psycopg.errors.InsufficientPrivilege)
                 else logging.WARNING
             )
-            _logger.log(level, "no longer recorded run_id=%s cause=%r", self.run_id, cause)
+            _logger.log(level, "no longer recorded", cause=cause)
             self._connection.close()
             self._connection = None
-
-
-def without_values(message: str) -> str:
-    """A message with the values in it left out: what stands in quotes after a colon.
-
-    PostgreSQL quotes the offending value there, which can be somebody's name.
-    """
-    return re.sub(r": (\"[^\"]*\"|'[^']*')", ": …", message)[:_LONGEST_MESSAGE]
 
 
 def _ending_of(error: BaseException) -> tuple[RunStatus, str]:
