@@ -44,7 +44,7 @@ def main() -> None:
         settings = Settings(home=Path(folder) / "home", embedded_port=POSTGRES_PORT)
         embedded_postgres.start(settings)
         try:
-            with _simulator(options.rows) as api_url:
+            with serving(options.rows) as api_url:
                 for round_number in range(options.rounds):
                     for name in names:
                         print(f"round {round_number + 1}: {name}", file=sys.stderr)
@@ -82,7 +82,15 @@ def _measure(name: str, api_url: str, settings: Settings, folder: Path) -> Cost:
 
 
 @contextmanager
-def _simulator(rows: int) -> Iterator[str]:
+def serving(rows: int) -> Iterator[str]:
+    """Serves so many rows over all three endpoints, from a process of its own.
+
+    Args:
+        rows: How many.
+
+    Yields:
+        The API's URL.
+    """
     users = rows * 5 // 13
     tracks = rows - 2 * users
     command = [sys.executable, "-m", "simulator", "--port", str(SIMULATOR_PORT)]
