@@ -17,6 +17,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from warehouse.ops.tables import create_tables
+
 Row = Mapping[str, Any]
 
 COLUMNS = {
@@ -137,7 +139,8 @@ class Landing:
     committed: list[datetime] = field(default_factory=list)
 
     def create(self) -> None:
-        """Creates the empty tables."""
+        """Creates the empty tables, those of schema `ops` included."""
+        create_tables(self.connection)
         execute = self.connection.execute
         execute("create schema raw_moovitamix")
         for table, columns in COLUMNS.items():

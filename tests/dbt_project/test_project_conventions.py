@@ -25,10 +25,25 @@ STEP_OF_A_MART = (
     "the part of a mart that is built incrementally, where the mart itself changes every day: its"
     " names, or days ago; not for people, who read the mart"
 )
+OPS_TABLES = (
+    "column_profiles",
+    "dbt_results",
+    "http_requests",
+    "loads",
+    "runs",
+    "schema_changes",
+    "steps",
+)
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "intermediate_dependent_on_marts": dict.fromkeys(
         ("int_charts_ranked", "int_listeners_summarized", "int_listening_days"), STEP_OF_A_MART
-    ),
+    )
+    | {
+        "int_series_judged": (
+            "the last verdicts of a mart, in a table that is never replaced: a view on the mart"
+            " itself would be dropped with it"
+        ),
+    },
     "direct_join_to_source": dict.fromkeys(
         (
             "stg_moovitamix__listen_history",
@@ -39,14 +54,20 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ONE_CLOCK,
     ),
     "model_fanout": {
-        "stg_moovitamix__crawls": "features and calendar ask the clock for the newest crawl",
+        "int_run_results_dated": "the time of all that runs record, which has none of its own",
     },
     "rejoining_of_upstream_concepts": {
         "int_listening_days > rpt_daily_artist_listens > int_charts_ranked": (
             "what is new in a report, and the report"
         ),
         "dim_users > bridge_user_genres > rpt_user_features": STAR,
+        "stg_moovitamix__crawls > stg_moovitamix__rejected_records > int_quality_measured": (
+            ONE_CLOCK
+        ),
     },
+    "sources_without_freshness": dict.fromkeys(
+        OPS_TABLES, "that nobody ran is a finding of rpt_findings, and no fault of these tables"
+    ),
     "unused_sources": {
         "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
     },
