@@ -7,7 +7,6 @@ which a content security policy keeps from loading anything else.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import re
@@ -15,17 +14,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from monitoring.html_page import PAGE_FOLDER, render, write_whole
 from monitoring.listening_data import PERIODS, ListeningData, read_listening
 from warehouse.database import connect
-from warehouse.errors import OutputError
 from warehouse.settings import Settings
 
-_FOLDER = Path(__file__).parent
-_ECHARTS = _FOLDER / "vendor" / "echarts" / "echarts.min.js"
-_PAGE = _FOLDER / "page"
+_ECHARTS = Path(__file__).parent / "vendor" / "echarts" / "echarts.min.js"
 
 
 def write_page(settings: Settings, output: Path, schema: str) -> ListeningData:
@@ -45,19 +41,7 @@ def write_page(settings: Settings, output: Path, schema: str) -> ListeningData:
     """
     with connect(settings, "listenhouse dashboard") as connection:
         data = read_listening(connection, schema)
-    page = render_page(data, datetime.now(UTC))
-    draft = output.with_name(f".{output.name}.draft")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(output)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise OutputError(
-            f"The page cannot be written to {output} ({error.strerror}): name another file with "
-            "--output."
-        ) from error
+    write_whole(render_page(data, datetime.now(UTC)), output)
     return data
 
 
@@ -72,25 +56,21 @@ def render_page(data: ListeningData, made_at: datetime) -> str:
         A complete HTML document.
     """
     scripts = [
-        _as_script(path.read_text(encoding="utf-8")) for path in (_ECHARTS, _PAGE / "listening.js")
+        _as_script(path.read_text(encoding="utf-8"))
+        for path in (_ECHARTS, PAGE_FOLDER / "listening.js")
     ]
-    environment = Environment(
-        loader=FileSystemLoader(_PAGE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("listening.html.jinja").render(
-        data=data,
-        made_at=made_at,
-        periods=PERIODS,
-        untimed_count=data.listen_count - data.timed_count,
-        json=_as_json(data),
-        style=Markup((_PAGE / "listening.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
-        scripts=[Markup(script) for script in scripts],  # noqa: S704 (ours, and made safe above)
-        script_hashes=[_hash(script) for script in scripts],
+    return render(
+        "listening",
+        {
+            "data": data,
+            "made_at": made_at,
+            "periods": PERIODS,
+            "untimed_count": data.listen_count - data.timed_count,
+            "json": _as_json(data),
+            "scripts": [Markup(script) for script in scripts],  # noqa: S704 (made safe above)
+            "script_hashes": [_hash(script) for script in scripts],
+        },
+        {},
     )
 
 

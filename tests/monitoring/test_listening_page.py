@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from monitoring.listening_data import PERIODS, ListeningData, read_listening
 from monitoring.listening_page import render_page, write_page
 from tests.commands import run_command
 from tests.dbt_project.warehouse_build import Warehouse
+from tests.monitoring.browsing import VIEWPORTS, opened_page, overlaps
 from warehouse.settings import PROJECT_ROOT, Settings
 
-VIEWPORTS = {"desk": (1280, 900), "phone": (390, 844)}
 CHARTS = ("days", "tracks", "artists", "genres", "weeks", "cohorts", "hours")
 FILTERED = ("days", "tracks", "artists", "genres", "weeks", "hours")
 MADE_AT = datetime(2026, 6, 1, 3, tzinfo=UTC)
@@ -52,11 +52,9 @@ MARKS = "id => document.querySelectorAll(`#${id}-chart svg path`).length"
 
 @dataclass
 class Seen:
-    """What a browser met on the page."""
+    """The page in a browser."""
 
     page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
 
     def number(self, name: str) -> int:
         """One of the totals above the charts."""
@@ -78,21 +76,9 @@ class Seen:
 def opened(
     browser: Browser, file: Path, viewport: str = "desk", scheme: str = "light"
 ) -> Iterator[Seen]:
-    """Opens a page, and notes what goes wrong until it is closed."""
-    width, height = VIEWPORTS[viewport]
-    page = browser.new_page(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    seen = Seen(page)
-    page.on("console", lambda message: seen.complaints.append(message.text))
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on("request", lambda request: seen.requests.append(request.url))
-    page.goto(file.as_uri())
-    yield seen
-    page.close()
-    assert seen.complaints == []
-    assert seen.requests == [file.as_uri()]
+    """Opens the page."""
+    with opened_page(browser, file, viewport, scheme) as page:
+        yield Seen(page)
 
 
 @pytest.fixture(scope="module")
@@ -122,16 +108,6 @@ def copy_marts(warehouse: Warehouse, schema: str, listens: str) -> None:
     for table in TABLES:
         selected = listens if table == "fct_listens" else f"select * from marts.{table}"
         warehouse.execute(f"create table {schema}.{table} as {selected}")
-
-
-def overlaps(boxes: list[tuple[str, float, float, float, float]]) -> list[tuple[str, str]]:
-    """Pairs of texts that cover more than a pixel of each other."""
-    return [
-        (one[0], other[0])
-        for one, other in itertools.combinations(boxes, 2)
-        if min(one[3], other[3]) - max(one[1], other[1]) > 1
-        and min(one[4], other[4]) - max(one[2], other[2]) > 1
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
