@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs pages benchmark drill mutate tree dashboard
+.PHONY: help lock run test stop clean lint format cov docs pages report benchmark drill mutate tree dashboard
 
 PYTHON ?= python3
 # first, so that no worker is left alone with them at the end
@@ -36,6 +36,9 @@ docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one
 
 pages: .venv/run ## Write the listening dashboard to .listenhouse/pages/listening.html, one file that opens offline
 	@listenhouse dashboard
+
+report: .venv/run ## Write the health page to .listenhouse/pages/health.html, one file that opens offline
+	@listenhouse report
 
 benchmark: .venv/dev ## Measure the load against its alternatives
 	@python -m benchmarks.landing

@@ -180,6 +180,25 @@ def dashboard(output: Path | None, schema: str) -> None:
     click.echo(f"{data.listen_count:,} listens in {page} ({size:.1f} MB): open it in a browser.")
 
 
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write, instead of pages/health.html in LISTENHOUSE_HOME.",
+)
+def report(output: Path | None) -> None:
+    """Write the health page: how the warehouse is, in one HTML file that opens offline."""
+    from monitoring.health_page import write_page  # noqa: PLC0415
+
+    settings = read_settings()
+    page = (output or settings.health_page_file).absolute()
+    verdict = write_page(settings, page)
+    size = page.stat().st_size / 1_000
+    click.echo(
+        f"{verdict.word}: {verdict.sentence} See {page} ({size:.0f} kB): open it in a browser."
+    )
+
+
 @main.group()
 def metrics() -> None:
     """Prometheus metrics: serve them, or print them once."""

@@ -151,6 +151,11 @@ class Settings:
         """Where the listening dashboard is written, unless told otherwise."""
         return self.home / "pages" / "listening.html"
 
+    @property
+    def health_page_file(self) -> Path:
+        """Where the health page is written, unless told otherwise."""
+        return self.home / "pages" / "health.html"
+
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Reads the settings from the environment.

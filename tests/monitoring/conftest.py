@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,8 +16,12 @@ from playwright.sync_api import Browser, sync_playwright
 from psycopg import sql
 
 from ingestion.landing import load
+from ingestion.load_command import run_load
 from simulator import World, WorldConfig, create_app, running
+from tests.commands import run_command
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
+from tests.drills.proxy import Fault, running_proxy
+from warehouse.errors import SourceError
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
@@ -44,6 +51,119 @@ def warehouse(
                     load(settings, lock)
         warehouse.dbt(*BUILD_UNTESTED)
         yield warehouse
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+WATCHED_DAYS = 13
+"""Days of the watched warehouse, the last of which is today."""
+
+FAILED_DAY, RETRIED_DAY, SLOW_DAY, SPOILED_DAY = 4, 6, 8, 11
+
+
+@pytest.fixture(scope="module")
+def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A warehouse after a fortnight of recorded runs, one a day, in which things went wrong.
+
+    One run met an API that was out of order, and failed. One had to try again. One was slow, as
+    its record says. The last two met tracks without a date, and users with a field more. The last
+    one met no new listen, and it alone built and tested the models.
+    """
+    name = f"test_{uuid.uuid4().hex}"
+    folder = tmp_path_factory.mktemp("watched")
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        warehouse = Warehouse(f"{postgres_server}/{name}", folder)
+        app = create_app(World.at(0, WORLD))
+        with running(app) as url, running_proxy() as proxy:
+            settings = Settings(
+                home=folder,
+                external_database_url=warehouse.url,
+                external_api_url=proxy.url,
+                request_attempts=3,
+                retry_wait_seconds=0.01,
+                trigger="cron",
+            )
+            faults = {
+                FAILED_DAY: Fault("500", "tracks", times=None),
+                RETRIED_DAY: Fault("503", "listen_history", page=2),
+            }
+            for day in range(WATCHED_DAYS):
+                # what was served yesterday is served again today
+                app.state.world = World.at(min(day, WATCHED_DAYS - 2), WORLD)
+                proxy.serve(url, _spoil if day >= SPOILED_DAY else None)
+                proxy.plan(*(fault for on, fault in faults.items() if on == day))
+                if day == WATCHED_DAYS - 1:
+                    break
+                with suppress(SourceError):
+                    run_load(settings)
+                if day == SLOW_DAY:
+                    _take_longer(warehouse)
+                _let_a_day_pass(warehouse)
+            outcome = run_command(
+                "listenhouse",
+                "run",
+                environment={
+                    "LISTENHOUSE_HOME": str(folder),
+                    "LISTENHOUSE_DATABASE_URL": warehouse.url,
+                    "LISTENHOUSE_API_URL": proxy.url,
+                    "LISTENHOUSE_TRIGGER": "cron",
+                    "DBT_TARGET_PATH": str(folder / "target"),
+                    "DBT_LOG_PATH": str(folder / "logs"),
+                },
+            )
+            assert outcome.returncode == 0, outcome.stderr
+        yield warehouse
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def _spoil(endpoint: str, records: list[bytes]) -> list[bytes]:
+    """Takes the date off a dozen tracks, and gives users a field that nobody declared."""
+    if endpoint == "tracks":
+        spoiled = [record.replace(b'"created_at":"', b'"created_at":"no ') for record in records]
+        return spoiled[:12] + records[12:]
+    if endpoint == "users":
+        return [record.replace(b"{", b'{"country":"CA",', 1) for record in records]
+    return records
+
+
+def _take_longer(warehouse: Warehouse) -> None:
+    """Records the last run as if it had taken 80 seconds more."""
+    for table in ("ops.runs", "ops.steps"):
+        warehouse.execute(
+            f"update {table} set ended_at = ended_at + interval '80 s' where run_id ="
+            " (select run_id from ops.runs order by started_at desc limit 1)"
+        )
+
+
+def _let_a_day_pass(warehouse: Warehouse) -> None:
+    """Makes all that was recorded and landed a day older."""
+    aged = {
+        "ops.runs": ("started_at", "ended_at"),
+        "ops.steps": ("started_at", "ended_at"),
+        "raw_moovitamix.crawls": ("boundary_at", "started_at", "committed_at"),
+        "raw_moovitamix.rejected_records": ("first_seen_at", "last_seen_at", "resolved_at"),
+        **{
+            f"raw_moovitamix.{endpoint}": ("_dlt_valid_from", "_dlt_valid_to")
+            for endpoint in ("users", "tracks", "listen_history")
+        },
+    }
+    for table, columns in aged.items():
+        older = ", ".join(f"{column} = {column} - interval '1 day'" for column in columns)
+        warehouse.execute(f"update {table} set {older}")
+
+
+@pytest.fixture
+def copied(watched: Warehouse, tmp_path: Path) -> Iterator[Warehouse]:
+    """A copy of the watched warehouse, to change."""
+    name = f"test_{uuid.uuid4().hex}"
+    server, _, original = watched.url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(original)
+            )
+        )
+        yield replace(watched, url=f"{server}/{name}", folder=tmp_path)
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
