@@ -7,10 +7,11 @@ faketime`). Out: each finding of `health.rpt_findings` on the day that it appear
 output; exit code 1 when a quiet day has one, or a day gone wrong has none.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the
-simulator, `dbt build` with all tests. After each, the clocks of this process (time-machine) and
-of PostgreSQL (libfaketime) are set a day ahead. Then days go wrong, one after the other, with a
-good day behind each: the API is down, 60 % of the day's listens are lost, 40 tracks have a date
-that is none; at last nobody runs for two days. With --home the warehouse is kept, to look at.
+simulator, `dbt build` with all tests. The first is two months ago: the clocks of this process
+(time-machine) and of PostgreSQL (libfaketime) are set a day ahead after each. Then days go
+wrong, one after the other, with a good day behind each: the API is down, 60 % of the day's
+listens are lost, 40 tracks have a date that is none; at last nobody runs for two days, until
+now. With --home the warehouse is kept, to look at.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from warehouse.settings import Settings
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 POSTGRES_PORT = 25494
+# three that go wrong, a good one behind each, two on which nobody runs
+DAYS_AFTER = 8
 
 Findings = dict[str, str]
 
@@ -56,7 +59,7 @@ def main() -> None:
             "DBT_TARGET_PATH": str(settings.home / "target"),
             "DBT_LOG_PATH": str(settings.home / "logs"),
         }
-        clock = Clock(Path(folder) / "clock")
+        clock = Clock(Path(folder) / "clock", options.days + DAYS_AFTER)
         clock.start_postgres(settings)
         try:
             sys.exit(1 if _run_days(settings, clock, options.days) else 0)
@@ -70,13 +73,15 @@ class Clock:
 
     Attributes:
         file: What libfaketime reads the server's time from.
+        days_ago: How long ago day 0 was.
     """
 
     file: Path
+    days_ago: int
 
     def start_postgres(self, settings: Settings) -> None:
         """Starts the embedded server with a clock that can be set."""
-        self.file.write_text("+0d")
+        self.file.write_text(f"-{self.days_ago}d")
         clock = {
             "LD_PRELOAD": str(LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
@@ -88,10 +93,11 @@ class Clock:
             embedded_postgres.start(settings)
 
     @contextmanager
-    def ahead(self, days: int) -> Iterator[None]:
-        """Some days from now, while the block runs."""
-        self.file.write_text(f"+{days}d")
-        with time_machine.travel(datetime.now(UTC) + timedelta(days=days)):
+    def set_to(self, day: int) -> Iterator[None]:
+        """A day, counted from 0, while the block runs."""
+        ahead = day - self.days_ago
+        self.file.write_text(f"{ahead:+}d")
+        with time_machine.travel(datetime.now(UTC) + timedelta(days=ahead)):
             yield
 
 
@@ -112,7 +118,7 @@ def _run_days(settings: Settings, clock: Clock, days: int) -> int:
             nonlocal day, known
             world = app.state.world
             app.state.world = change(world) if change else world
-            with clock.ahead(day):
+            with clock.set_to(day):
                 try:
                     run_day(settings if api else replace(settings, external_api_url=nowhere))
                 except ListenhouseError as error:
@@ -145,7 +151,7 @@ def _run_days(settings: Settings, clock: Clock, days: int) -> int:
             mistakes += not found
             live("a good day")
         day += 2
-        with clock.ahead(day):
+        with clock.set_to(day):
             found = _read_findings(settings)
         print("nobody ran for two days:", *found.values(), sep="\n  ")
         mistakes += not found
