@@ -15,6 +15,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from warehouse.errors import SettingsError
+from warehouse.quiet_hours import QuietHours, read_quiet_hours
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,6 +58,12 @@ class Settings:
         log_level: From which level on lines are shown on the terminal
             (`LISTENHOUSE_LOG_LEVEL`).
         log_files: How many runs' log files are kept, 0 for none (`LISTENHOUSE_LOG_FILES`).
+        alerts_config: File that names who is told, in Apprise's format
+            (`LISTENHOUSE_ALERTS_CONFIG`); nobody is told without it.
+        quiet_hours: When warnings wait (`LISTENHOUSE_ALERTS_QUIET_HOURS`, such as `22-7`, by
+            the clock of `LISTENHOUSE_ALERTS_TIME_ZONE`, default UTC); none without it.
+        health_url: Where the health page is served, for links in alerts
+            (`LISTENHOUSE_HEALTH_URL`).
         retry_wait_seconds: First wait before another try, doubled at each further one; no
             variable sets it, tests do.
     """
@@ -75,6 +82,9 @@ class Settings:
     log_format: str = "text"
     log_level: str = "warning"
     log_files: int = 60
+    alerts_config: Path | None = None
+    quiet_hours: QuietHours | None = None
+    health_url: str | None = None
     retry_wait_seconds: float = 0.5
 
     @property
@@ -238,13 +248,25 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             )
         return value
 
-    home = text("HOME")
-    try:
-        home_folder = Path(home).expanduser().resolve() if home else PROJECT_ROOT / ".listenhouse"
-    except RuntimeError as error:
-        raise SettingsError(f"LISTENHOUSE_HOME is {home!r}: {error}") from error
+    def path(name: str) -> Path | None:
+        value = text(name)
+        try:
+            return Path(value).expanduser().resolve() if value else None
+        except RuntimeError as error:
+            raise SettingsError(f"LISTENHOUSE_{name} is {value!r}: {error}") from error
+
+    def health_url() -> str | None:
+        value = url("HEALTH_URL", ("http", "https"))
+        # alerts carry it: a password in it would be told to everybody
+        if value is not None and (urlsplit(value).fragment or "@" in urlsplit(value).netloc):
+            raise SettingsError(
+                "LISTENHOUSE_HEALTH_URL has to be the plain address of the health page, without a "
+                "user or #."
+            )
+        return value
+
     return Settings(
-        home=home_folder,
+        home=path("HOME") or PROJECT_ROOT / ".listenhouse",
         external_database_url=database_url(),
         external_api_url=api_url(),
         embedded_port=number("PORT", EMBEDDED_PORT, 1, 65535),
@@ -258,4 +280,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         log_format=choice("LOG_FORMAT", "text", "json"),
         log_level=choice("LOG_LEVEL", "warning", "debug", "info", "error"),
         log_files=number("LOG_FILES", 60, 0, 100_000),
+        alerts_config=path("ALERTS_CONFIG"),
+        quiet_hours=read_quiet_hours(text("ALERTS_QUIET_HOURS"), text("ALERTS_TIME_ZONE")),
+        health_url=health_url(),
     )

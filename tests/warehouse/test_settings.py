@@ -30,6 +30,10 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
             "LISTENHOUSE_API_URL": "https://api.example/v1/",
             "LISTENHOUSE_HOME": str(tmp_path),
             "LISTENHOUSE_CRAWL_THREADS": "3",
+            "LISTENHOUSE_ALERTS_CONFIG": str(tmp_path / "alerts.yml"),
+            "LISTENHOUSE_ALERTS_QUIET_HOURS": "22 - 07",
+            "LISTENHOUSE_ALERTS_TIME_ZONE": "Europe/Berlin",
+            "LISTENHOUSE_HEALTH_URL": "https://house.example/health?theme=dark",
         }
     )
 
@@ -37,6 +41,9 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
     assert settings.api_url == "https://api.example/v1"
     assert settings.dlt_directory == tmp_path / "dlt"
     assert settings.crawl_threads == 3
+    assert settings.alerts_config == tmp_path / "alerts.yml"
+    assert str(settings.quiet_hours) == "22:00 to 7:00 Europe/Berlin"
+    assert settings.health_url == "https://house.example/health?theme=dark"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +67,17 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
         ("LISTENHOUSE_LOG_FILES", "-1"),
         ("LISTENHOUSE_HOME", "~nobody-by-that-name/house"),
         ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example:port/music"),
+        ("LISTENHOUSE_ALERTS_CONFIG", "~nobody-by-that-name/alerts.yml"),
+        ("LISTENHOUSE_ALERTS_QUIET_HOURS", "22"),
+        ("LISTENHOUSE_ALERTS_QUIET_HOURS", "22-25"),
+        ("LISTENHOUSE_ALERTS_QUIET_HOURS", "7-7"),
+        ("LISTENHOUSE_ALERTS_QUIET_HOURS", "0-24"),
+        ("LISTENHOUSE_ALERTS_TIME_ZONE", "Mars/Olympus"),
+        ("LISTENHOUSE_ALERTS_TIME_ZONE", "../Berlin"),
+        ("LISTENHOUSE_ALERTS_TIME_ZONE", "Europe"),
+        ("LISTENHOUSE_HEALTH_URL", "house.example"),
+        ("LISTENHOUSE_HEALTH_URL", "https://house.example/health#top"),
+        ("LISTENHOUSE_HEALTH_URL", "https://ada:hunter2@house.example/health"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_but_a_password_is_not(name: str, value: str) -> None:
