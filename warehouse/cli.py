@@ -109,12 +109,14 @@ def url() -> None:
 )
 def run(accept_shrink: bool) -> None:
     """Run a day: start, load, build and test."""
+    from monitoring.alerts.after_run import alerts_afterwards  # noqa: PLC0415
     from warehouse.daily_run import run_day  # noqa: PLC0415
     from warehouse.run_summary import print_summary  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, _raise_termination)
     settings = read_settings()
-    print_summary(settings, run_day(settings, accept_shrink=accept_shrink))
+    with alerts_afterwards(settings):
+        print_summary(settings, run_day(settings, accept_shrink=accept_shrink))
 
 
 @main.command()
@@ -237,6 +239,36 @@ def show_metrics(output: Path | None) -> None:
         write_metrics(read_settings(), output)
     else:
         click.echo(read_metrics(read_settings()), nl=False)
+
+
+@main.group()
+def alerts() -> None:
+    """Tell people what is wrong, or show what they were told."""
+
+
+@alerts.command("check")
+def check_alerts() -> None:
+    """Tell each target what is news to it; exit 1 when one cannot be told."""
+    from monitoring.alerts.command import run_check  # noqa: PLC0415
+
+    sys.exit(0 if run_check(read_settings()) else 1)
+
+
+@alerts.command("test")
+def test_alerts() -> None:
+    """Send a test to each target and say what happened; exit 1 when one cannot be told."""
+    from monitoring.alerts.command import run_test  # noqa: PLC0415
+
+    sys.exit(0 if run_test(read_settings()) else 1)
+
+
+@alerts.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def list_alerts(as_json: bool) -> None:
+    """Show what is wrong, as last checked, and who was told."""
+    from monitoring.alerts import command  # noqa: PLC0415
+
+    command.list_alerts(read_settings(), as_json=as_json)
 
 
 def _show_status(settings: Settings) -> None:

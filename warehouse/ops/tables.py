@@ -103,6 +103,43 @@ _STATEMENTS = (
         primary key (run_id, unique_id)
     )
     """,
+    # a finding can be of a run that could not be recorded
+    """
+    create table if not exists ops.alerts (
+        alert_id uuid primary key,
+        finding_key text not null,
+        rule_name text not null,
+        subject text not null,
+        severity text not null,
+        message text not null,
+        next_step text not null,
+        run_id uuid,
+        is_event boolean not null,
+        found_at timestamptz,
+        opened_at timestamptz not null,
+        closed_at timestamptz
+    )
+    """,
+    """
+    create unique index if not exists alerts_open_finding
+    on ops.alerts (finding_key) where closed_at is null
+    """,
+    """
+    create table if not exists ops.alert_deliveries (
+        alert_id uuid not null references ops.alerts,
+        target text not null,
+        notice text not null,
+        severity text not null,
+        attempt integer not null,
+        status text not null,
+        error text,
+        recorded_at timestamptz not null
+    )
+    """,
+    """
+    create index if not exists alert_deliveries_alert
+    on ops.alert_deliveries (alert_id)
+    """,
 )
 
 
