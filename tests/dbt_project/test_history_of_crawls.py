@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -62,7 +63,16 @@ class Built:
 
     warehouse: Warehouse
     fingerprints: list[dict[str, str]] = field(default_factory=list)
+    quality: list[list[tuple[Any, ...]]] = field(default_factory=list)
     keys: list[dict[str, tuple[str, str]]] = field(default_factory=list)
+
+
+def quality(warehouse: Warehouse, schema: str = "health") -> list[tuple[Any, ...]]:
+    """What the data of each crawl were like."""
+    return warehouse.query(
+        "select boundary_at, table_name, measure, detail, value"
+        f" from {schema}.fct_data_quality order by 1, 2, 3, 4"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +88,7 @@ def built(module_warehouse: Warehouse) -> Built:
             landing.crawl(boundary(number), day)
             module_warehouse.dbt(*{1: ("build",), 4: BUILD}.get(number, BUILD_UNTESTED))
             built.fingerprints.append(module_warehouse.fingerprints())
+            built.quality.append(quality(module_warehouse))
             built.keys.append(
                 {
                     listen_key: (user_key, track_key)
@@ -178,6 +189,22 @@ def test_a_second_build_changes_nothing(built: Built) -> None:
 def test_a_full_refresh_gives_identical_rows(built: Built) -> None:
     built.warehouse.dbt(*BUILD, "--full-refresh")
     assert built.warehouse.fingerprints() == built.fingerprints[-1]
+    assert quality(built.warehouse) == built.quality[-1]
+
+
+def test_orphans_are_counted_as_of_each_crawl(built: Built) -> None:
+    counted = {
+        table: [row[4] for row in built.quality[-1] if row[2] == f"orphan_{table}"]
+        for table in ("users", "tracks")
+    }
+    # users 3 and 9, of whom the latter arrives; track 99, which arrives with him
+    assert counted == {"users": [2, 2, 1, 1, 1], "tracks": [1, 1, 0, 0, 0]}
+
+
+def test_what_was_measured_of_a_crawl_stays(built: Built) -> None:
+    for number, known in enumerate(built.quality, start=1):
+        until = boundary(number).replace(tzinfo=None)
+        assert known == [row for row in built.quality[-1] if row[0] <= until], number
 
 
 def test_every_past_day_can_be_rebuilt_beside_the_present(built: Built) -> None:
@@ -186,6 +213,8 @@ def test_every_past_day_can_be_rebuilt_beside_the_present(built: Built) -> None:
         built.warehouse.dbt(*BUILD, "--vars", f"{{as_of: {day}}}")
         past = built.warehouse.fingerprints(f"as_of_{day:%Y%m%d}_")
         assert past == built.fingerprints[number - 1]
+        schema = f"as_of_{day:%Y%m%d}_health"
+        assert quality(built.warehouse, schema) == built.quality[number - 1]
     assert built.warehouse.fingerprints() == built.fingerprints[-1]
     schemas = built.warehouse.query(
         "select nspname from pg_namespace where nspname like 'as_of_20260601_%' order by 1"

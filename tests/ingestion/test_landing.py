@@ -330,6 +330,23 @@ def test_a_field_that_is_gone_lands_as_null_and_is_announced(
     assert landing.load().drift == []
 
 
+def test_rows_without_a_value_are_counted_in_what_is_landed(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    users = api.records["users"]
+    # one of them twice, and one that does not fit, whose last version stays
+    users[0] = user(1, email=None, gender=None)
+    users[1] = user(2, email=None, mood="blue")
+    users[2] = user(3) | {"id": "3", "email": None}
+    users.append(users[0])
+    counts = landing.load().package.null_counts
+
+    declared = dict.fromkeys(user(1), 0)
+    assert counts["users"] == declared | {"email": 2, "gender": 1, "mood": 248}
+    assert set(counts["tracks"].values()) == {0}
+
+
 def test_a_duration_in_whole_seconds_is_understood(landing: Landing, api: ScriptedApi) -> None:
     api.records["tracks"][0] = track(1, duration=201)
     report = landing.load()
