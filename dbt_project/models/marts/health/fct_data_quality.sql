@@ -96,8 +96,10 @@ shown as (
     select
         crawl_id,
         happened_at as landed_at,
+        -- from the newest on: PostgreSQL keeps a minimum of what came before as it goes
         min(built_at) over (
-            order by happened_at rows between current row and unbounded following
+            order by happened_at desc
+            rows between unbounded preceding and current row
         ) as built_at
     from events
 
