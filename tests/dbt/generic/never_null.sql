@@ -1,4 +1,4 @@
-{#- None of these columns is null: one query where a test for each column would be many. -#}
+{#- None of these columns is null: one query, where not_null takes one for each. -#}
 {% test never_null(model, columns) %}
 
 select {{ columns | join(', ') }}
