@@ -143,6 +143,7 @@ def _blank(match: re.Match[str]) -> str:
 
 def _plain(tag: re.Match[str]) -> str:
     """A name in place of an expression, white space in place of anything else."""
-    if not tag[0].startswith("{{") or "config(" in tag[0]:
+    # macros of that name are whole join clauses
+    if not tag[0].startswith("{{") or "config(" in tag[0] or "cross_join_" in tag[0]:
         return _blank(tag)
     return "jinja".ljust(len(tag[0]), "_")
