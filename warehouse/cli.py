@@ -262,6 +262,17 @@ def test_alerts() -> None:
     sys.exit(0 if run_test(read_settings()) else 1)
 
 
+@alerts.command("summary")
+@click.option(
+    "--days", type=click.IntRange(1, 31), default=1, show_default=True, help="How far back."
+)
+def summarize(days: int) -> None:
+    """Mail how the warehouse was of late; exit 1 when it does not arrive."""
+    from monitoring.alerts.command import run_summary  # noqa: PLC0415
+
+    sys.exit(0 if run_summary(read_settings(), days) else 1)
+
+
 @alerts.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def list_alerts(as_json: bool) -> None:

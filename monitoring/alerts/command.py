@@ -17,14 +17,16 @@ from monitoring.alerts.check import check
 from monitoring.alerts.delivery import deliver
 from monitoring.alerts.ledger import read_alerts
 from monitoring.alerts.message import write_test
-from monitoring.alerts.notices import Alert
+from monitoring.alerts.notices import Alert, Status
 from monitoring.alerts.report import (
     print_alerts,
+    print_outcomes,
     print_report,
     print_table,
     print_warning,
     to_json,
 )
+from monitoring.alerts.summary import send_summary
 from monitoring.alerts.targets import TAGS, read_targets
 from warehouse.database import connect
 from warehouse.errors import SettingsError
@@ -87,6 +89,25 @@ def run_test(settings: Settings) -> bool:
     for problem in targets.problems:
         print_warning(problem)
     return not any(errors)
+
+
+def run_summary(settings: Settings, days: int) -> bool:
+    """Sends the summary, and shows who got it.
+
+    Args:
+        settings: Which warehouse, and who is told.
+        days: How far back it looks.
+
+    Returns:
+        Whether it arrived everywhere.
+
+    Raises:
+        ListenhouseError: Something a person has to act on.
+    """
+    _require_configuration(settings)
+    outcomes = send_summary(settings, days)
+    print_outcomes(settings, outcomes)
+    return all(outcome.status is Status.DELIVERED for outcome in outcomes)
 
 
 def list_alerts(settings: Settings, *, as_json: bool) -> None:

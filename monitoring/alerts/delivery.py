@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -15,7 +16,7 @@ from apprise import Apprise, AppriseResult, NotifyFormat
 from apprise.plugins import NotifyBase
 from apprise.result import AppriseResultStatus
 
-from monitoring.alerts.message import Message
+from monitoring.alerts.message import Message, Tone
 from monitoring.alerts.targets import Target, shows_host
 from warehouse.redaction import redacted
 
@@ -46,6 +47,28 @@ def deliver(target: Target, message: Message) -> str | None:
         title=message.title,
         notify_type=message.tone,
         body_format=body_format,
+    )
+
+
+def deliver_page(target: Target, title: str, page: str, attachment: Path | None) -> str | None:
+    """Sends an HTML page.
+
+    Args:
+        target: Whom to.
+        title: The subject.
+        page: The body, a whole document.
+        attachment: A file that goes with it.
+
+    Returns:
+        Why it did not arrive, or None when the target took it.
+    """
+    return _send(
+        target,
+        body=page,
+        title=title,
+        notify_type=Tone.PLAIN,
+        body_format=NotifyFormat.HTML,
+        attach=str(attachment) if attachment else None,
     )
 
 

@@ -198,5 +198,22 @@ def record(
         )
 
 
+def record_summary(connection: psycopg.Connection, outcome: Outcome, now: datetime) -> None:
+    """Records what became of a summary.
+
+    Args:
+        connection: To the warehouse.
+        outcome: What became of it.
+        now: When.
+    """
+    connection.execute(
+        """
+        insert into ops.alert_deliveries (target, notice, attempt, status, error, recorded_at)
+        values (%s, 'summary', 1, %s, %s, %s)
+        """,
+        (outcome.target, outcome.status, outcome.error, now),
+    )
+
+
 def _finding_of(row: dict[str, Any]) -> Finding:
     return from_row(**{field.name: row[field.name] for field in fields(Finding)})

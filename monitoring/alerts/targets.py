@@ -19,7 +19,10 @@ from monitoring.alerts.finding import Severity
 from warehouse.errors import SettingsError
 from warehouse.settings import Settings
 
-TAGS = tuple(severity.value for severity in reversed(Severity))
+SUMMARY = "summary"
+"""Tag of the targets that get the summary."""
+
+TAGS = (*(severity.value for severity in reversed(Severity)), SUMMARY)
 """The tags that route; others only name a target."""
 
 _ALWAYS = "always"
@@ -100,7 +103,7 @@ def read_targets(settings: Settings) -> Targets:
             untagged.append(name)
     if untagged:
         problems.append(
-            f"{file}: {', '.join(untagged)} without a tag critical or warning is never "
+            f"{file}: {', '.join(untagged)} without a tag critical, warning or summary is never "
             "told anything."
         )
     if not targets:
@@ -108,7 +111,7 @@ def read_targets(settings: Settings) -> Targets:
             "\n".join(
                 [
                     f"The alerts configuration {file} names nobody who can be told: it needs an "
-                    "Apprise URL with a tag critical or warning (docs/monitoring.md has "
+                    "Apprise URL with a tag critical, warning or summary (docs/monitoring.md has "
                     "examples).",
                     *problems,
                 ]

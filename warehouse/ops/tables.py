@@ -124,12 +124,13 @@ _STATEMENTS = (
     create unique index if not exists alerts_open_finding
     on ops.alerts (finding_key) where closed_at is null
     """,
+    # a summary is of no alert
     """
     create table if not exists ops.alert_deliveries (
-        alert_id uuid not null references ops.alerts,
+        alert_id uuid references ops.alerts,
         target text not null,
         notice text not null,
-        severity text not null,
+        severity text,
         attempt integer not null,
         status text not null,
         error text,

@@ -124,6 +124,7 @@ def test_tags_route(configure: Configure, hooks: Hooks, findings: Findings) -> N
             f"json://{hooks.address}/warning": "warning",
             f"json://{hooks.address}/both": "critical, warning",
             f"json://{hooks.address}/always": "always",
+            f"json://{hooks.address}/summary": "summary",
         }
     )
     findings.are(STALE, SLOW)

@@ -44,7 +44,7 @@ def test_yaml_and_text_say_the_same(read: Read) -> None:
         version: 1
         urls:
           - mailto://smtp.example.com?from=house@example.com&to=ops@example.com:
-              tag: critical, warning
+              tag: critical, warning, summary
           - slack://TAAAAAAAA/BBBBBBBBB/CCCCCCCCCCCCCCCCCCCCCCCC/#music:
               tag: [critical, on-call]
         """
@@ -52,13 +52,13 @@ def test_yaml_and_text_say_the_same(read: Read) -> None:
     text = read(
         """
         # who is told
-        critical,warning=mailto://smtp.example.com?from=house@example.com&to=ops@example.com
+        critical,warning,summary=mailto://smtp.example.com?from=house@example.com&to=ops@example.com
         critical,on-call=slack://TAAAAAAAA/BBBBBBBBB/CCCCCCCCCCCCCCCCCCCCCCCC/#music
         """
     )
     described = [[(target.name, target.tags) for target in each.all] for each in (yaml, text)]
     assert described[0] == [
-        ("mailto://smtp.example.com:25", frozenset({"critical", "warning"})),
+        ("mailto://smtp.example.com:25", frozenset({"critical", "warning", "summary"})),
         ("slack://… (on-call)", frozenset({"critical"})),
     ]
     assert described[0] == described[1]
@@ -87,7 +87,7 @@ def test_the_example_in_the_documentation_is_understood(
     targets = read(page.partition("```yaml\n")[2].partition("```")[0])
     assert targets.problems == ()
     assert [(target.name, sorted(target.tags)) for target in targets.all] == [
-        ("mailtos://smtp.example.com:587", ["critical", "warning"]),
+        ("mailtos://smtp.example.com:587", ["critical", "summary", "warning"]),
         ("workflow://prod-1.westeurope.logic.azure.com:443", ["critical", "warning"]),
         ("slack://… (on-call)", ["critical"]),
         ("jsons://hooks.example.com", ["critical"]),
