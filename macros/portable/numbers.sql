@@ -20,22 +20,25 @@ cross join lateral (
 {%- endmacro %}
 
 
-{#- A join clause that adds a percentile of an array in a column, as cross_join_median does:
-    `value`, null when the array has nothing but nulls. `share` is 0.95 for the p95. -#}
-{% macro cross_join_percentile(column, share, alias) -%}
-{{ return(adapter.dispatch('cross_join_percentile', 'listenhouse')(column, share, alias)) }}
+{#- The same with the 95th percentile beside it: `median` and `p95`. -#}
+{% macro cross_join_median_and_p95(column, alias) -%}
+{{ return(adapter.dispatch('cross_join_median_and_p95', 'listenhouse')(column, alias)) }}
 {%- endmacro %}
 
-{% macro default__cross_join_percentile(column, share, alias) -%}
+{% macro default__cross_join_median_and_p95(column, alias) -%}
 cross join lateral (
-                select percentile(element, {{ share }}) as value
+                select
+                    percentile(element, 0.5) as median,
+                    percentile(element, 0.95) as p95
                 from (select explode({{ column }}) as element)
             ) as {{ alias }}
 {%- endmacro %}
 
-{% macro postgres__cross_join_percentile(column, share, alias) -%}
+{% macro postgres__cross_join_median_and_p95(column, alias) -%}
 cross join lateral (
-                select percentile_cont({{ share }}) within group (order by element) as value
+                select
+                    percentile_cont(0.5) within group (order by element) as median,
+                    percentile_cont(0.95) within group (order by element) as p95
                 from unnest({{ column }}) as element
             ) as {{ alias }}
 {%- endmacro %}

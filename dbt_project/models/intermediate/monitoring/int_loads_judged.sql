@@ -55,11 +55,11 @@ last_loads as (
 
     select
         histories.*,
-        usual.value as usual_count,
+        usual.median as usual_count,
         histories.landed_count + histories.duplicates_count
         + histories.rejected_count as accounted_count
     from histories
-    {{ cross_join_percentile('histories.earlier_counts', 0.5, 'usual') }}
+    {{ cross_join_median('histories.earlier_counts', 'usual') }}
     where histories.recency = 1
 
 ),

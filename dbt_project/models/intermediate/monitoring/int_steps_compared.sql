@@ -68,21 +68,20 @@ compared as (
         histories.peak_memory_bytes,
         histories.read_bytes,
         histories.written_bytes,
-        usual.value as usual_seconds,
-        p95.value as p95_seconds,
+        earlier.median as usual_seconds,
+        earlier.p95 as p95_seconds,
         histories.usual_count,
         histories.recency,
         coalesce(
             histories.usual_count >= thresholds.minimum_history
-            and histories.elapsed_seconds >= thresholds.threshold * p95.value
-            and histories.elapsed_seconds - p95.value >= thresholds.minimum_change,
+            and histories.elapsed_seconds >= thresholds.threshold * earlier.p95
+            and histories.elapsed_seconds - earlier.p95 >= thresholds.minimum_change,
             false
         ) as is_slow,
         histories.started_at,
         histories.ended_at
     from histories
-    {{ cross_join_percentile('histories.earlier_seconds', 0.5, 'usual') }}
-    {{ cross_join_percentile('histories.earlier_seconds', 0.95, 'p95') }}
+    {{ cross_join_median_and_p95('histories.earlier_seconds', 'earlier') }}
     left join thresholds on thresholds.rule_name = 'step_slow'
 
 )
