@@ -2,7 +2,7 @@
 .PHONY: help lock run test stop clean lint format cov docs pages report benchmark drill mutate tree dashboard
 
 PYTHON ?= python3
-# first, so that no worker is left alone with them at the end
+# first, so that no worker is left alone with them at the end; xdist would sort by number of tests
 LONGEST = tests/warehouse/test_daily_run.py tests/warehouse/test_run_log.py tests/dbt_project/test_history_of_crawls.py tests/drills/test_crashes.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -13,7 +13,7 @@ run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
 test: lint ## Run everything that CI runs: lint, then every test
-	@pytest -n 2 --dist loadfile $(LONGEST) tests
+	@pytest -n 2 --dist loadfile --no-loadscope-reorder $(LONGEST) tests
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
