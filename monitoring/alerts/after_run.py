@@ -50,10 +50,10 @@ def _check(settings: Settings, failure: Exception | None) -> None:
 def _check_and_show(settings: Settings, failure: Exception | None) -> None:
     try:
         report = check(settings, failure=failure)
-    except DatabaseError as error:
-        _warn(error)
-        if failure is not None:
-            print_outcomes(settings, tell_unrecorded(settings, failure))
+    except DatabaseError:
+        if failure is None:
+            raise
+        print_outcomes(settings, tell_unrecorded(settings, failure))
         return
     # how the run failed is said at its very end
     shown = [finding for finding in report.findings if not (failure and finding.is_failed_run)]
