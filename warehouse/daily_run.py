@@ -138,7 +138,9 @@ def build(record: RunRecord) -> BuildReport:
                 progress.update(task, total=event.data.total)
             elif event.info.name == "NodeFinished":
                 progress.advance(task)
-                _log_node(event)
+                # those that are a part of others are no results, either
+                if event.data.node_info.materialized != "ephemeral":
+                    _log_node(event)
 
         # its failures are told below, the result of each node is in the run's log
         arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
