@@ -16,13 +16,7 @@ from monitoring import wording
 from monitoring.health_data import EndpointRequests, HealthData, Run, StepTime, Volume
 from monitoring.health_tables import in_order
 from monitoring.health_verdict import count_tests, run_tone
-from monitoring.svg_charts import (
-    Bar,
-    Caption,
-    Share,
-    bar_chart,
-    share_bar,
-)
+from monitoring.svg_charts import Bar, Caption, Share, bar_chart, share_bar
 
 
 @dataclass(frozen=True)
@@ -80,12 +74,16 @@ def draw_runs(data: HealthData) -> Markup:
 
 def draw_steps(data: HealthData) -> list[Panel]:
     """One panel per step, in the order in which runs take them."""
-    names = list(dict.fromkeys(step.step_name for step in reversed(data.steps)))[::-1]
+    # not each run takes them all
+    positions: dict[str, int] = {}
+    for _, taken in groupby(data.steps, lambda step: step.run_id):
+        for position, step in enumerate(taken):
+            positions[step.step_name] = max(position, positions.get(step.step_name, 0))
     return [
         _step_panel(
             name, data.runs, {step.run_id: step for step in data.steps if step.step_name == name}
         )
-        for name in names
+        for name in sorted(positions, key=lambda name: positions[name])
     ]
 
 
@@ -123,7 +121,7 @@ def _step_panel(name: str, runs: Sequence[Run], steps: Mapping[UUID, StepTime]) 
     if last.p95_seconds is not None:
         reading += (
             f"; usually {wording.duration(last.usual_seconds)}, "
-            f"p95 {wording.duration(last.p95_seconds)}"
+            f"95 % up to {wording.duration(last.p95_seconds)}"
         )
     slow = sum(step.is_slow for step in steps.values())
     return Panel(

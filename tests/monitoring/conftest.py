@@ -110,6 +110,7 @@ def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
                     "DBT_TARGET_PATH": str(folder / "target"),
                     "DBT_LOG_PATH": str(folder / "logs"),
                 },
+                timeout=600,
             )
             assert outcome.returncode == 0, outcome.stderr
         yield warehouse

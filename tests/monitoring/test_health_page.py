@@ -336,6 +336,23 @@ def test_what_is_wrong_is_told_with_what_to_do(
         assert set(page.locator(".findings .sign").all_inner_texts()) <= {"!", "✕"}
 
 
+def test_a_long_message_begins_with_a_headline(
+    browser: Browser, data: HealthData, tmp_path: Path
+) -> None:
+    cause = "dbt build failed: " + "a test and what it says, " * 10
+    finding = replace(data.findings[0], message=f"step build failed (at 03:11): {cause}")
+    short = replace(data.findings[0], message="users: 41 new rows", subject="a")
+    shown = replace(data, findings=[finding, short])
+    with opened_page(browser, written(shown, tmp_path)) as page:
+        assert page.locator(".what").all_inner_texts() == [
+            "Step build failed (at 03:11)",
+            "users: 41 new rows",
+        ]
+        assert cause.strip() in page.inner_text(".finding >> nth=0")
+        # what is done about both is said once
+        assert page.locator(".findings .then").count() == 1
+
+
 def test_an_anomaly_is_marked_with_its_reason(
     browser: Browser, file: Path, watched: Warehouse
 ) -> None:
@@ -359,6 +376,24 @@ def test_a_slow_step_is_marked(browser: Browser, file: Path) -> None:
         assert "slow" in (slow.locator("title").text_content() or "")
         assert load.locator(".glyph").count() == 2
         assert load.locator("g.bad").count() == 1
+
+
+def test_steps_are_in_the_order_in_which_runs_take_them(
+    browser: Browser, data: HealthData, tmp_path: Path
+) -> None:
+    """Also when the last run did not come far."""
+    short = replace(data.runs[-1], run_id=uuid4(), status="failed", failed_step="source")
+    steps = [
+        replace(step, run_id=short.run_id)
+        for step in data.steps
+        if step.run_id == data.runs[-1].run_id and step.step_name in {"database", "source"}
+    ]
+    shown = replace(data, runs=[*data.runs, short], steps=[*data.steps, *steps])
+    with opened_page(browser, written(shown, tmp_path)) as page:
+        panels = page.locator("#steps .panel")
+        assert panels.locator("h3").all_inner_texts() == ["Database", "Source", "Load", "Build"]
+        readings = panels.locator(".reading").all_inner_texts()
+        assert ["in the last run" in reading for reading in readings] == [True, True, False, False]
 
 
 def test_a_finding_leads_to_its_run(browser: Browser, data: HealthData, tmp_path: Path) -> None:
