@@ -6,6 +6,8 @@ figures a rule turns, dbt's unit tests say.
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,12 +18,13 @@ import pytest
 
 from ingestion.load_command import load_with_progress
 from tests.conftest import free_port
+from tests.dbt_project.artifacts import Manifest
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from warehouse.errors import ListenhouseError, SourceError
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
-from warehouse.settings import Settings
+from warehouse.settings import PROJECT_ROOT, Settings
 
 HEALTH = (
     "fct_runs",
@@ -36,6 +39,7 @@ HEALTH = (
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
 DATA_MODELS = ("stg_moovitamix__crawls", "int_quality_measured")
+JUDGED = ("runs", "steps", "loads", "tests", "quality")
 OPS_TABLES = (
     "column_profiles",
     "dbt_results",
@@ -475,3 +479,24 @@ def test_a_warehouse_without_a_record_of_runs_is_built_all_the_same(house: House
     assert house.findings() == {}
     house.warehouse.dbt("run", "--select", *HEALTH)
     assert set(house.findings()) == {"run_failed|load"}
+
+
+def test_every_rule_has_its_thresholds_and_every_threshold_its_rule(manifest: Manifest) -> None:
+    code = "".join(
+        manifest.model(name)["raw_code"]
+        for name in ("rpt_findings", *(f"int_{topic}_judged" for topic in JUDGED))
+    )
+    rules = set(re.findall(r"'(\w+)' as rule_name", code))
+    # int_tests_judged tells its three apart
+    rules |= set(re.findall(r"(?:then|else) '((?:test|conservation)_\w+)'", code))
+    with (PROJECT_ROOT / "seeds" / "rule_thresholds.csv").open() as file:
+        assert {row["rule_name"] for row in csv.DictReader(file)} == rules
+    assert set(re.findall(r"rule_name = '(\w+)'", code)) <= rules
+
+
+def test_the_tests_that_count_what_must_not_be_lost_exist(manifest: Manifest) -> None:
+    (names,) = re.findall(
+        r"node_name in \(([^)]*)\)", manifest.model("int_tests_judged")["raw_code"]
+    )
+    singular = {test["name"] for test in manifest.nodes("test") if "test_metadata" not in test}
+    assert set(re.findall(r"\w+", names)) <= singular
