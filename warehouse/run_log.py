@@ -132,7 +132,9 @@ def adopt(name: str) -> None:
     if not _run_fields.get("run_id") or logger.propagate:
         return
     for handler in logger.handlers:
-        handler.setLevel(logger.level)
+        # its own, not one that somebody else hung there: pytest's see every logger's lines
+        if type(handler) is logging.StreamHandler:
+            handler.setLevel(logger.level)
     logger.setLevel(min(logger.level, logging.ERROR))
     logger.propagate = True
     _own_voice.add(name)

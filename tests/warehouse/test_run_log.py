@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import logging.handlers
 import os
 import re
 import signal
@@ -24,7 +25,7 @@ import requests
 from simulator import World, WorldConfig, running
 from tests.commands import run_command
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
-from warehouse.run_log import get_logger, log_to_file
+from warehouse.run_log import adopt, get_logger, log_to_file
 from warehouse.settings import PROJECT_ROOT, Settings
 
 LOAD = ("python", "-m", "ingestion")
@@ -277,6 +278,21 @@ def test_a_disk_that_fills_up_is_a_warning_and_the_run_goes_on(
             get_logger("a test").info("something happened")
     assert caplog.text.count("run log not written") == 1
     assert "No space left on device" in caplog.text
+
+
+def test_a_library_is_adopted_with_its_own_handler_only(settings: Settings) -> None:
+    library = logging.getLogger("a library that speaks for itself")
+    library.propagate = False
+    library.setLevel(logging.CRITICAL)
+    its_own, of_others = logging.StreamHandler(), logging.handlers.BufferingHandler(10)
+    library.addHandler(its_own)
+    library.addHandler(of_others)
+    with log_to_file(settings, uuid.uuid4(), datetime.now(UTC)):
+        adopt(library.name)
+        library.error("something happened")
+    assert (its_own.level, of_others.level) == (logging.CRITICAL, logging.NOTSET)
+    (line,) = read_lines(log_files(settings.home)[0])
+    assert line["message"] == "something happened"
 
 
 def test_what_is_no_valid_text_is_written_as_an_escape(settings: Settings) -> None:
