@@ -1,0 +1,1 @@
+"""Recommendations: computed daily, retrained when needed, promoted only when better."""

@@ -1,0 +1,1 @@
+"""The read-only HTTP API: recommendations, similar and popular tracks, health, metrics."""
