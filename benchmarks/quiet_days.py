@@ -7,9 +7,9 @@ faketime`). Out: each finding of `health.rpt_findings` on the day that it appear
 output; exit code 1 when a quiet day has one, or a day gone wrong has none.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the
-simulator, `dbt build` with all tests of the data. The first is two months ago: the clocks of this process
-(time-machine) and of PostgreSQL (libfaketime) are set a day ahead after each. Then days go
-wrong, one after the other, with a good day behind each: the API is down, 60 % of the day's
+simulator, `dbt build` with all tests of the data. The first is two months ago: the clocks of this
+process (time-machine) and of PostgreSQL (libfaketime) are set a day ahead after each. Then days
+go wrong, one after the other, with a good day behind each: the API is down, 60 % of the day's
 listens are lost, 40 tracks have a date that is none; at last nobody runs for two days, until
 now. With --home the warehouse is kept, to look at.
 """
