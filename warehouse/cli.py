@@ -15,16 +15,18 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from warehouse.errors import INTERRUPTED, TERMINATED, ListenhouseError, SettingsError
+from warehouse.errors import (
+    INTERRUPTED,
+    TERMINATED,
+    ListenhouseError,
+    SettingsError,
+    Termination,
+)
 from warehouse.settings import Settings, read_settings
 
 
-class _Termination(KeyboardInterrupt):
-    """SIGTERM: ends a command as Ctrl-C does, so that dbt cancels what it has under way."""
-
-
 def _raise_termination(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Termination
+    raise Termination
 
 
 class _Commands(click.Group):
@@ -45,7 +47,7 @@ class _Commands(click.Group):
                 "complete it.",
                 err=True,
             )
-            sys.exit(TERMINATED if isinstance(interrupt, _Termination) else INTERRUPTED)
+            sys.exit(TERMINATED if isinstance(interrupt, Termination) else INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"max_content_width": 100})

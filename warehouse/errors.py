@@ -10,6 +10,10 @@ INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after Ctrl-C and SIGTERM: 128 + the signal, as shells have it."""
 
 
+class Termination(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, so that dbt cancels what it has under way."""
+
+
 class ListenhouseError(Exception):
     """Base of all expected failures: printed without a traceback, exits with 1."""
 
