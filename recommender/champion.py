@@ -43,11 +43,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Rollback:
-    """A champion that was put back.
+    """A champion to put back.
 
     Attributes:
-        given_up: The champion before.
-        champion: The champion now.
+        given_up: The champion until now.
+        champion: The champion before it.
     """
 
     given_up: Version
@@ -81,9 +81,7 @@ def judge(
     if decision.promote:
         _move_champion(registry, champion, challenger)
     verdict = Verdict.PROMOTED if decision.promote else Verdict.REFUSED
-    _record(
-        connection, _Move(verdict, "gate", champion, challenger, decision.reason, decision)
-    )
+    _record(connection, _Move(verdict, "gate", champion, challenger, decision.reason, decision))
 
 
 def crown_first(registry: Registry, connection: psycopg.Connection, version: Version) -> None:
@@ -98,34 +96,11 @@ def crown_first(registry: Registry, connection: psycopg.Connection, version: Ver
     _record(connection, _Move(Verdict.PROMOTED, "gate", None, version, "first champion"))
 
 
-def roll_back(
-    registry: Registry, connection: psycopg.Connection, decided_by: str, reason: str
-) -> Rollback:
-    """Puts the previous champion back; the champion becomes the previous one.
-
-    Args:
-        registry: The registry.
-        connection: Connection that holds the run's lock.
-        decided_by: Who wants it.
-        reason: Why.
-
-    Returns:
-        Both.
+def plan_rollback(registry: Registry) -> Rollback:
+    """Finds the champion that a rollback would put back.
 
     Raises:
-        RecommenderError: There is no previous champion, or its file is broken; nothing moved.
-    """
-    champion, previous = plan_rollback(registry)
-    _move_champion(registry, champion, previous)
-    _record(connection, _Move(Verdict.ROLLED_BACK, decided_by, champion, previous, reason))
-    return Rollback(champion, previous)
-
-
-def plan_rollback(registry: Registry) -> tuple[Version, Version]:
-    """The champion, and the one that a rollback would put back.
-
-    Raises:
-        RecommenderError: There is no previous champion, or its file is broken.
+        RecommenderError: There is none, or its file is broken.
     """
     champion, previous = registry.find(CHAMPION), registry.find(PREVIOUS_CHAMPION)
     if champion is None or previous is None:
@@ -140,7 +115,28 @@ def plan_rollback(registry: Registry) -> tuple[Version, Version]:
             f"The previous champion, {previous.label}, cannot be put back: {error}. Restore the "
             "file, or train a model with `listenhouse retrain`."
         ) from error
-    return champion, previous
+    return Rollback(champion, previous)
+
+
+def roll_back(
+    registry: Registry,
+    connection: psycopg.Connection,
+    rollback: Rollback,
+    decided_by: str,
+    reason: str,
+) -> None:
+    """Puts the previous champion back; the champion becomes the previous one.
+
+    Args:
+        registry: The registry.
+        connection: Connection that holds the run's lock.
+        rollback: What was planned.
+        decided_by: Who wants it.
+        reason: Why.
+    """
+    given_up, champion = rollback.given_up, rollback.champion
+    _move_champion(registry, given_up, champion)
+    _record(connection, _Move(Verdict.ROLLED_BACK, decided_by, given_up, champion, reason))
 
 
 def load_champion(registry: Registry, connection: psycopg.Connection) -> LoadedModel | None:

@@ -8,32 +8,28 @@ the number of users.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-from psycopg import sql
 from rich.console import Console
 from rich.progress import track
 
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
 from recommender.fallback import MODEL, SOURCES, learn_fallback, recommend_lists
-from recommender.fallback import POPULARITY as POPULARITY_SOURCE
 from recommender.interactions import Interactions, read_interactions
 from recommender.metrics import LIST_LENGTH
-from recommender.models import NO_TRACK, POPULARITY, FittedModel, Tracks
+from recommender.models import NO_TRACK, POPULARITY, FittedModel
 from recommender.registry import LoadedModel, open_registry
-from recommender.tables import SCHEMA, create_tables
+from recommender.rows import list_columns, replace_rows
+from recommender.tables import create_tables
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
@@ -44,13 +40,11 @@ SOURCE_NAME = "moovitamix"
 """The source whose users get recommendations."""
 
 FOLD_IN = "fold_in"
+"""Where a track is from whose user the model's training did not know."""
 
 POPULAR_TRACKS = 100
 
-BATCH_USERS = 1_000
-
-TABLES = ("recommendations", "popularity_shadow", "popular_tracks", "batches")
-"""What a calculation replaces."""
+BATCH_USERS = 5_000
 
 _NO_VERSION = pa.scalar(None, pa.string())
 
@@ -64,7 +58,7 @@ class RecommendReport:
         user_count: Users with a list.
         short_list_count: Those among them whose list is short: the catalogue ended.
         model: The champion, in words; None where popularity was computed on the spot.
-        counts: Recommendations by where they come from.
+        counts: Recommendations by where they are from.
         data_cutoff: The boundary of the data, UTC.
     """
 
@@ -78,11 +72,11 @@ class RecommendReport:
 
 @dataclass
 class _Tally:
-    """What was written so far.
+    """What was computed so far.
 
     Attributes:
         short_lists: Users whose list is short.
-        counts: Recommendations by where they come from.
+        counts: Recommendations by where they are from.
     """
 
     short_lists: int = 0
@@ -108,8 +102,7 @@ def recommend(
         What was written.
 
     Raises:
-        ListenhouseError: The marts or the registry cannot be read, or nothing can be written;
-            the lists are as they were.
+        ListenhouseError: The marts or the registry cannot be read; the lists are as they were.
     """
     with record.step("recommend"):
         create_tables(lock)
@@ -137,33 +130,22 @@ def _write_day(
     champion: LoadedModel | None,
     day: date,
 ) -> RecommendReport:
-    for table in TABLES:
-        connection.execute(
-            sql.SQL("delete from {} where for_date = %s and source_name = %s").format(
-                sql.Identifier(SCHEMA, table)
-            ),
-            (day, interactions.source_name),
-        )
-    constants = {
-        "for_date": day,
-        "source_name": interactions.source_name,
-        "data_cutoff": interactions.data_cutoff,
-    }
-    generated = {"generated_at": datetime.now(UTC)}
-    popularity = POPULARITY.fit(interactions.plays, seed=0)
+    key = {"for_date": day, "source_name": interactions.source_name}
+    cutoff = {"data_cutoff": interactions.data_cutoff}
+    generated = cutoff | {"generated_at": datetime.now(UTC)}
     tally = _Tally()
+    popularity = POPULARITY.fit(interactions.plays, seed=0)
     lists = _recommend(interactions, champion, popularity, tally)
-    _copy(connection, "recommendations", lists, constants | generated)
-    _copy(connection, "popularity_shadow", _shadow(interactions, popularity), constants)
-    _copy(connection, "popular_tracks", [_popular_tracks(interactions)], constants)
+    replace_rows(connection, "recommendations", lists, key, generated)
+    replace_rows(connection, "popularity_shadow", _shadow(interactions, popularity), key, cutoff)
+    replace_rows(connection, "popular_tracks", [_popular_tracks(interactions)], key, cutoff)
     batch = {
         "model_version": champion.version.number if champion else None,
         "user_count": len(interactions.user_ids),
         "list_length": LIST_LENGTH,
         "short_list_count": tally.short_lists,
     }
-    row = pa.Table.from_pylist([batch])
-    _copy(connection, "batches", [row], constants | generated)
+    replace_rows(connection, "batches", [pa.Table.from_pylist([batch])], key, generated)
     return RecommendReport(
         for_date=day,
         user_count=len(interactions.user_ids),
@@ -180,21 +162,20 @@ def _recommend(
     popularity: FittedModel,
     tally: _Tally,
 ) -> Iterator[pa.Table]:
-    """Lists of all users, a batch at a time.
+    """The rows of `recommendations`, a batch of users at a time.
 
-    A user whom the champion's training could know, as the first listen is not younger than its
-    data, gets `model`; one who came later is folded in. Where popularity is the champion, or
-    there is none, tracks are popular ones for everybody.
+    A track that the champion names is from `model` when the user's first listen is no later than
+    the champion's data; a user who came later, and so is known by recent plays alone, is folded
+    in. Where popularity is the champion, or there is none, tracks are from `popularity`.
     """
     model, version = popularity, _NO_VERSION
-    own_names = np.array([POPULARITY_SOURCE] * len(interactions.user_ids), dtype=object)
+    is_known = np.zeros(len(interactions.user_ids), dtype=bool)
     if champion is not None:
         model = in_catalogue(champion.model, champion.track_ids, interactions.track_ids)
         version = pa.scalar(champion.version.number)
-        if champion.version.candidate.kind != POPULARITY.kind:
-            trained_until = np.datetime64(champion.version.data_cutoff.replace(tzinfo=None))
-            is_known = interactions.first_listened_at <= trained_until
-            own_names = np.where(is_known, MODEL, FOLD_IN).astype(object)
+        trained_until = np.datetime64(champion.version.data_cutoff.replace(tzinfo=None))
+        is_known = interactions.first_listened_at <= trained_until
+    own_names = np.where(is_known, MODEL, FOLD_IN).astype(object)
     fallback = learn_fallback(
         interactions.plays, interactions.user_genres, interactions.recommendable
     )
@@ -208,9 +189,14 @@ def _recommend(
         names[is_own] = own_names[rows][np.nonzero(is_listed)[0][is_own]]
         tally.short_lists += int((is_listed.sum(axis=1) < LIST_LENGTH).sum())
         tally.counts.update(names.tolist())
+        users, ranks, tracks = list_columns(
+            interactions.user_ids[rows], lists.tracks, interactions.track_ids
+        )
         yield pa.table(
-            _list_columns(interactions, rows, lists.tracks)
-            | {
+            {
+                "user_id": users,
+                "rank": ranks,
+                "track_id": tracks,
                 "score": lists.scores[is_listed],
                 "source": names,
                 "model_version": pc.if_else(is_own, version, _NO_VERSION),
@@ -219,17 +205,19 @@ def _recommend(
 
 
 def _shadow(interactions: Interactions, popularity: FittedModel) -> Iterator[pa.Table]:
-    """What popularity alone would recommend to each user, a batch at a time."""
+    """The rows of `popularity_shadow`, a batch of users at a time."""
     for rows in _batches(interactions, "popularity shadow"):
-        tracks, _ = popularity.recommend(
+        lists, _ = popularity.recommend(
             interactions.plays[rows], LIST_LENGTH, interactions.recommendable
         )
-        yield pa.table(_list_columns(interactions, rows, tracks))
+        columns = list_columns(interactions.user_ids[rows], lists, interactions.track_ids)
+        yield pa.table(dict(zip(("user_id", "rank", "track_id"), columns, strict=True)))
 
 
 def _popular_tracks(interactions: Interactions) -> pa.Table:
+    """The rows of `popular_tracks`."""
     plays = interactions.plays
-    listeners = np.bincount(plays.indices[plays.data > 0], minlength=plays.shape[1])
+    listeners = np.bincount(plays.indices, minlength=plays.shape[1])
     tracks = np.flatnonzero(interactions.recommendable)
     tracks = tracks[np.argsort(-listeners[tracks], kind="stable")][:POPULAR_TRACKS]
     return pa.table(
@@ -241,51 +229,9 @@ def _popular_tracks(interactions: Interactions) -> pa.Table:
     )
 
 
-def _batches(interactions: Interactions, description: str) -> Iterable[slice]:
+def _batches(interactions: Interactions, description: str) -> Iterator[slice]:
     """Rows of users, with a progress bar where a terminal watches."""
     starts = range(0, len(interactions.user_ids), BATCH_USERS)
-    return track(
-        [slice(start, start + BATCH_USERS) for start in starts],
-        description,
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-
-
-def _list_columns(interactions: Interactions, rows: slice, tracks: Tracks) -> dict[str, Any]:
-    """Lists as rows: those of a user in order, without what fills them."""
-    is_listed = tracks != NO_TRACK
-    users, ranks = np.nonzero(is_listed)
-    return {
-        "user_id": interactions.user_ids[rows][users],
-        "rank": ranks + 1,
-        "track_id": interactions.track_ids[tracks[is_listed]],
-    }
-
-
-def _copy(
-    connection: psycopg.Connection,
-    table: str,
-    parts: Iterable[pa.Table],
-    constants: Mapping[str, object],
-) -> None:
-    """Copies rows into a table of the schema.
-
-    Args:
-        connection: Connection with an open transaction.
-        table: Name of the table.
-        parts: Its rows, with the same columns in each.
-        constants: Values by column that all rows share.
-    """
-    for part in parts:
-        rows = part
-        for name, value in constants.items():
-            rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
-        text = io.BytesIO()
-        pa.csv.write_csv(rows, text, pa.csv.WriteOptions(include_header=False))
-        statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-            sql.Identifier(SCHEMA, table),
-            sql.SQL(", ").join(map(sql.Identifier, rows.schema.names)),
-        )
-        with connection.cursor().copy(statement) as copy:
-            copy.write(text.getbuffer())
+    terminal = Console(stderr=True)
+    for start in track(starts, description, console=terminal, disable=not sys.stderr.isatty()):
+        yield slice(start, start + BATCH_USERS)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from math import sqrt
 
 import numpy as np
 import psycopg
 
+from recommender.models import POPULARITY
+from recommender.registry import Version
 from warehouse.settings import RetrainTriggers
 
 FEWEST_LISTENS = 500
@@ -27,18 +29,16 @@ _Z = 1.96
 
 
 @dataclass(frozen=True)
-class LastTraining:
-    """The last training that succeeded.
+class Standing:
+    """What a training would replace.
 
     Attributes:
-        data_cutoff: The boundary of its data, UTC.
-        has_champion: Whether there is a champion.
-        champion_is_popularity: Whether it recommends what its shadow does.
+        data_cutoff: The boundary of the data of the last training that succeeded, UTC.
+        champion: The champion.
     """
 
     data_cutoff: datetime
-    has_champion: bool
-    champion_is_popularity: bool
+    champion: Version
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,15 @@ class Outcome:
     """How the lists of a day did: a row of `marts.rpt_recommendation_lift`.
 
     Attributes:
-        for_date: The day.
-        lift: User hit rate above that of the shadow.
-        lower: Lower bound of its 95 % interval.
-        upper: Upper bound.
+        model_version: The model that they were made with.
+        lift: How much more of them was listened to than of popularity's.
+        upper: Upper bound of its 95 % interval.
         hit_rate: Share of users who listened to something on their list.
         user_count: Users with a list.
     """
 
-    for_date: date
+    model_version: str | None
     lift: float
-    lower: float
     upper: float
     hit_rate: float
     user_count: int
@@ -80,7 +78,7 @@ class Outcome:
 def judge_triggers(
     connection: psycopg.Connection,
     source_name: str,
-    last: LastTraining | None,
+    standing: Standing | None,
     boundary: datetime,
     thresholds: RetrainTriggers,
 ) -> list[Trigger]:
@@ -89,7 +87,7 @@ def judge_triggers(
     Args:
         connection: Connection to the warehouse.
         source_name: Whose models.
-        last: The last training; None when there was none.
+        standing: The last training and the champion; None when one of them is missing.
         boundary: What the marts are as of, UTC.
         thresholds: When to fire.
 
@@ -97,23 +95,23 @@ def judge_triggers(
         The triggers, in the order in which they are taken for the reason of a training. One
         alone, where nothing else counts: before the first training, and while it is too early.
     """
-    if last is None or not last.has_champion:
-        return [Trigger("first", True, "No model was trained yet.")]
+    if standing is None:
+        return [Trigger("first", True, "There is no champion yet.")]
     # by the calendar: a daily run is a little earlier on some days
-    days = (boundary.date() - last.data_cutoff.date()).days
+    days = (boundary.date() - standing.data_cutoff.date()).days
     if days < thresholds.cooldown_days:
         sentence = (
             f"The last training was {_days(days)} of data ago; within "
             f"{_days(thresholds.cooldown_days)} nothing asks for another."
         )
         return [Trigger("cooldown", False, sentence)]
-    genres = _read_listens_by_genre(connection, source_name, last.data_cutoff)
+    genres = _read_listens_by_genre(connection, source_name, standing.data_cutoff)
     outcomes = _read_outcomes(connection, source_name)
-    new_outcomes = [one for one in outcomes if one.for_date > last.data_cutoff.date()]
-    recent = new_outcomes[-thresholds.outcome_days :]
-    earlier = [one for one in outcomes if one not in recent]
+    own = [one for one in outcomes if one.model_version == standing.champion.number]
+    recent = own[-thresholds.outcome_days :]
+    earlier = outcomes[: -len(recent)] if recent else outcomes
     return [
-        _judge_lift(recent, last, thresholds),
+        _judge_lift(recent, standing, thresholds),
         _judge_hit_rate(recent, earlier, thresholds),
         _judge_drift(genres, thresholds),
         _judge_new_listens(genres, thresholds),
@@ -127,27 +125,27 @@ def judge_triggers(
 
 
 def _judge_lift(
-    recent: Sequence[Outcome], last: LastTraining, thresholds: RetrainTriggers
+    recent: Sequence[Outcome], standing: Standing, thresholds: RetrainTriggers
 ) -> Trigger:
-    """Whether the lift that the last days allow for, at best, is too little.
+    """Whether the lift that the champion's last days allow for, at best, is too little.
 
-    The days' lifts are averaged by their users, and their errors taken for independent.
+    Lift and upper bound are means over days, weighed by users: that of the bounds is the bound
+    of the mean where days say the same, as those of the same users and listens nearly do.
     """
-    if last.champion_is_popularity:
+    if standing.champion.candidate.kind == POPULARITY.kind:
         return Trigger("lift", False, "The champion is popularity, which has no lift to lose.")
     if len(recent) < thresholds.outcome_days:
         return _too_early("lift", recent, thresholds)
-    users = np.array([one.user_count for one in recent])
-    weights = users / users.sum()
-    errors = np.array([(one.upper - one.lower) / (2 * _Z) for one in recent])
+    weights = np.array([one.user_count for one in recent], dtype=float)
+    weights /= weights.sum()
     lift = float(weights @ np.array([one.lift for one in recent]))
-    upper = lift + _Z * sqrt(float(weights**2 @ errors**2))
+    upper = float(weights @ np.array([one.upper for one in recent]))
     least = thresholds.lift_percent / 100
     return Trigger(
         "lift",
         upper <= least,
-        f"The lift over popularity of the last {_days(len(recent))} is {lift:+.1%}, at best "
-        f"{upper:+.1%}; more than {least:+.1%} is expected.",
+        f"The lift over popularity of the last {_days(len(recent))} is {lift:+.2%}, at best "
+        f"{upper:+.2%}; more than {least:+.2%} is expected.",
     )
 
 
@@ -156,7 +154,8 @@ def _judge_hit_rate(
 ) -> Trigger:
     """Whether fewer users than before listen to what they are recommended.
 
-    The fall has to be as large as the threshold, and no chance: two proportions, 95 %.
+    The fall has to be as large as the threshold, and no chance: two proportions of as many users
+    as there are in a day, 95 %. Champions before this one count for what was before.
     """
     if len(recent) < thresholds.outcome_days or not earlier:
         return _too_early("hit_rate", recent, thresholds)
@@ -218,15 +217,17 @@ def _judge_new_listens(
 
 def _too_early(name: str, recent: Sequence[Outcome], thresholds: RetrainTriggers) -> Trigger:
     sentence = (
-        f"The outcome of {_days(len(recent))} since the training is known, "
+        f"The outcome of {_days(len(recent))} of the champion is known, "
         f"{_days(thresholds.outcome_days)} are needed, and some before."
     )
     return Trigger(name, False, sentence)
 
 
-def _pool(outcomes: Sequence[Outcome]) -> tuple[float, int]:
+def _pool(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Hit rate of some days together, and users of a day."""
     users = sum(one.user_count for one in outcomes)
-    return sum(one.hit_rate * one.user_count for one in outcomes) / users, users
+    rate = sum(one.hit_rate * one.user_count for one in outcomes) / users
+    return rate, users / len(outcomes)
 
 
 def _days(count: int) -> str:
@@ -234,21 +235,21 @@ def _days(count: int) -> str:
 
 
 def _read_outcomes(connection: psycopg.Connection, source_name: str) -> list[Outcome]:
+    """The outcome of all days whose window is over; none before dbt built it."""
     row = connection.execute("select to_regclass('marts.rpt_recommendation_lift')").fetchone()
     if not row or row[0] is None:
         return []
     rows = connection.execute(
         """
         select
-            for_date,
+            model_version,
             lift::float8,
-            lift_lower::float8,
             lift_upper::float8,
             user_hit_rate::float8,
             user_count
         from marts.rpt_recommendation_lift
         where source_name = %s
-            and user_count > 0
+            and is_window_complete
             and lift_upper is not null
         order by for_date
         """,

@@ -41,9 +41,9 @@ class RetrainTriggers:
             (`LISTENHOUSE_RETRAIN_COOLDOWN_DAYS`).
         new_listens_percent: Listens since the last training, of those it saw
             (`LISTENHOUSE_RETRAIN_NEW_LISTENS_PERCENT`).
-        outcome_days: Days with outcomes since the last training that lift and hit rate are
-            judged by (`LISTENHOUSE_RETRAIN_OUTCOME_DAYS`).
-        lift_percent: Lift over popularity that has to be possible
+        outcome_days: Days of the champion's lists, the last whose outcome is known, that lift
+            and hit rate are judged by (`LISTENHOUSE_RETRAIN_OUTCOME_DAYS`).
+        lift_percent: Lift over popularity, in points, that has to be exceeded at best
             (`LISTENHOUSE_RETRAIN_LIFT_PERCENT`).
         hit_rate_fall_percent: Fall of the user hit rate below its earlier mean
             (`LISTENHOUSE_RETRAIN_HIT_RATE_FALL_PERCENT`).
