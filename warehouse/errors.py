@@ -68,3 +68,7 @@ class MetricsServerError(ListenhouseError):
 
 class OutputError(ListenhouseError):
     """A file that was asked for cannot be written."""
+
+
+class RecommenderError(ListenhouseError):
+    """Recommendations cannot be computed, or a model cannot be trained or put in place."""
