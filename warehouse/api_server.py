@@ -10,6 +10,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
@@ -31,9 +32,12 @@ _FIRST_TRY_SECONDS = 3
 
 def make_app() -> FastAPI:
     """Makes the application from the environment, in each process that serves it."""
-    settings = _as_the_api(read_settings())
+    settings = read_settings()
     log_to_terminal(settings)
-    return create_app(settings, partial(make_page, settings))
+    if settings.serving_database_url is None:
+        return create_app(settings, partial(make_page, settings))
+    # the API's own login may not read what the page is made of: somebody else has to write it
+    return create_app(_as_the_api(settings), partial(_read_page, settings.health_page_file))
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
@@ -76,6 +80,16 @@ def _as_the_api(settings: Settings) -> Settings:
     """The settings with the API's own login, where it has one."""
     url = settings.serving_database_url or settings.external_database_url
     return replace(settings, external_database_url=url)
+
+
+def _read_page(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ApiServerError(
+            f"The health page {file} cannot be read ({error.strerror}): write it with `listenhouse "
+            "report`."
+        ) from error
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -21,6 +21,8 @@ from tests.conftest import empty_database, free_port
 from warehouse.settings import PROJECT_ROOT, Settings
 
 SOURCE = "moovitamix"
+# the ids of the examples in the documentation
+USER, TRACK = "24101", "71638"
 DAY, DAY_BEFORE = date(2026, 3, 2), date(2026, 3, 1)
 CUTOFF = datetime(2026, 3, 2, 3, tzinfo=UTC)
 MADE_AT = datetime(2026, 3, 2, 3, 12, tzinfo=UTC)
@@ -31,7 +33,7 @@ _TYPES = {"uuid": "uuid", "string": "text", "integer": "integer", "boolean": "bo
 
 @pytest.fixture(scope="module")
 def listed(postgres_server: str) -> Iterator[str]:
-    """URL of a database with two days of lists; tests that change it use `database_url`."""
+    """URL of a database with two days of lists; tests that change it fill `database_url`."""
     with empty_database(postgres_server, "listed") as url:
         with psycopg.connect(url) as connection:
             fill(connection)
@@ -81,14 +83,14 @@ def running(app: FastAPI) -> Iterator[str]:
 def fill(connection: psycopg.Connection) -> None:
     """Writes the tables and what the tests ask for.
 
-    Users 1 and 'a/b' have lists, 2 has none, 3 was deleted after the lists were made, and
-    nobody else is known. Track 1 has two versions, 8 is known from listens only, 9 was deleted.
+    USER and 'a/b' have lists, 2 has none, 3 was deleted after the lists were made, and nobody
+    else is known. TRACK has two versions, 8 is known from listens only, 9 was deleted.
     """
     create_marts(connection)
     create_tables(connection)
     for user_id, is_current, is_deleted in (
-        ("1", False, False),
-        ("1", True, False),
+        (USER, False, False),
+        (USER, True, False),
         ("a/b", True, False),
         ("2", True, False),
         ("3", True, True),
@@ -101,8 +103,8 @@ def fill(connection: psycopg.Connection) -> None:
             is_deleted=is_deleted,
         )
     for track in (
-        {"track_id": "1", "track_name": "Old name", "artist_name": "Ada", "is_current": False},
-        {"track_id": "1", "track_name": "Blue", "artist_name": "Ada"},
+        {"track_id": TRACK, "track_name": "Old name", "artist_name": "Ada", "is_current": False},
+        {"track_id": TRACK, "track_name": "Blue", "artist_name": "Ada"},
         {"track_id": "2", "track_name": "Café 東京", "artist_name": None},
         {"track_id": "3", "track_name": "Red", "artist_name": "Eve"},
         {"track_id": "8", "is_inferred": True},
@@ -112,14 +114,14 @@ def fill(connection: psycopg.Connection) -> None:
     for day in (DAY_BEFORE, DAY):
         insert_batch(connection, day)
     for day, user_id, tracks in (
-        (DAY, "1", ("1", "8", "3")),
-        (DAY_BEFORE, "1", ("3",)),
+        (DAY, USER, (TRACK, "8", "3")),
+        (DAY_BEFORE, USER, ("3",)),
         (DAY, "a/b", ("2",)),
-        (DAY, "3", ("1",)),
+        (DAY, "3", (TRACK,)),
     ):
         for rank, track_id in enumerate(tracks, 1):
             insert_recommendation(connection, day, user_id, rank, track_id, 1 / rank)
-    for rank, (track_id, count) in enumerate((("2", 40), ("3", 30), ("1", 20)), 1):
+    for rank, (track_id, count) in enumerate((("2", 40), ("3", 30), (TRACK, 20)), 1):
         insert(
             connection,
             "recommendations.popular_tracks",
@@ -133,7 +135,7 @@ def fill(connection: psycopg.Connection) -> None:
         insert(
             connection,
             "recommendations.similar_tracks",
-            track_id="1",
+            track_id=TRACK,
             rank=rank,
             similar_track_id=track_id,
             score=1 / rank,
