@@ -23,6 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from serving import problems, queries
 from serving.admission import KEY_HEADER, Admission
+from serving.boundary import Boundary
 from serving.cached_page import CachedPage
 from serving.contract import (
     Alive,
@@ -39,7 +40,7 @@ from serving.contract import (
 )
 from serving.database import Database
 from serving.problems import Problem, ProblemError
-from serving.request_metrics import Counting, RequestMetrics
+from serving.request_metrics import RequestMetrics
 from warehouse.settings import Settings
 
 _DESCRIPTION = """What listeners may want to hear next, read from the Listenhouse warehouse.
@@ -89,12 +90,11 @@ def create_app(settings: Settings, make_health_page: Callable[[], str]) -> FastA
             ProblemError: problems.answer_problem,
             RequestValidationError: problems.answer_invalid,
             HTTPException: problems.answer_http,
-            Exception: problems.answer_fault,
         },
     )
     app.include_router(_lists(database, settings))
     app.include_router(_operations(database, metrics, CachedPage(make_health_page)))
-    _describe_problems(app)
+    _complete_description(app)
 
     app.add_middleware(Admission, keys=settings.api_keys, limit=settings.rate_limit)
     if settings.cors_origins:
@@ -105,7 +105,7 @@ def create_app(settings: Settings, make_health_page: Callable[[], str]) -> FastA
             allow_headers=[KEY_HEADER, "If-None-Match"],
             expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy"],
         )
-    app.add_middleware(Counting, metrics=metrics)
+    app.add_middleware(Boundary, metrics=metrics)
     return app
 
 
@@ -235,15 +235,17 @@ def _answer(body: BaseModel, if_none_match: str | None) -> Response:
     return Response(content, media_type="application/json", headers=headers)
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Adds the schema that every problem refers to, as FastAPI knows none but its own."""
+def _complete_description(app: FastAPI) -> None:
+    """Adds what FastAPI leaves out: the schema of problems, and null in examples."""
     describe_routes = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = describe_routes()
-        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {}) | {"Problem": schema}
+        own = UserRecommendations.model_json_schema()["examples"]
+        schemas[UserRecommendations.__name__]["examples"] = own
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -11,7 +11,8 @@ from datetime import date, datetime
 from typing import Annotated, Any, LiteralString
 
 from fastapi import Header, Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 # no control characters, which no id has and PostgreSQL cannot all take
@@ -44,8 +45,7 @@ def _id(example: str) -> Any:
 UserId = Annotated[str, _id(_USER_EXAMPLE)]
 TrackId = Annotated[str, _id(_TRACK_EXAMPLE)]
 IfNoneMatch = Annotated[
-    str | None,
-    WithJsonSchema({"type": "string"}),
+    str | SkipJsonSchema[None],
     Header(
         max_length=1000,
         description="ETags of earlier answers; when one is still right, the answer is 304.",
@@ -76,10 +76,8 @@ class ListParameters(TrackParameters):
     """Of which day as well."""
 
     for_date: Annotated[
-        date | None,
+        date | SkipJsonSchema[None],
         _strict(r"\d{4}-\d{2}-\d{2}", "Input should be a date like 2026-03-01"),
-        # left out, not null
-        WithJsonSchema({"type": "string", "format": "date"}),
     ] = Field(
         None,
         alias="date",
@@ -142,7 +140,7 @@ class UserRecommendations(BaseModel):
                     "fallback": None,
                     "model_version": "7",
                     "data_cutoff": "2026-03-01T03:00:00Z",
-                    "generated_at": "2026-03-01T03:12:09.418Z",
+                    "generated_at": "2026-03-01T03:12:09Z",
                     "items": [
                         {
                             "track_id": _TRACK_EXAMPLE,
@@ -217,7 +215,7 @@ class PopularTracks(BaseModel):
                     "source_name": "moovitamix",
                     "for_date": "2026-03-01",
                     "data_cutoff": "2026-03-01T03:00:00Z",
-                    "generated_at": "2026-03-01T03:12:09.418Z",
+                    "generated_at": "2026-03-01T03:12:09Z",
                     "items": [
                         {
                             "track_id": _TRACK_EXAMPLE,

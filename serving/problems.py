@@ -144,12 +144,12 @@ async def answer_problem(_request: Request, error: Exception) -> Response:
 async def answer_invalid(_request: Request, error: Exception) -> Response:
     """Answers parameters that do not fit."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 (what it is registered for)
-    # what was sent is not repeated: it can be long, and anything
+    # what was sent is not repeated: it can be long, and anything; one reason for each is enough
+    reasons = {str(entry["loc"][1]): entry["msg"] for entry in reversed(error.errors())}
     errors = [
-        ParameterProblem(parameter=str(entry["loc"][-1]), detail=entry["msg"])
-        for entry in error.errors()
+        ParameterProblem(parameter=name, detail=reason) for name, reason in sorted(reasons.items())
     ]
-    names = ", ".join(sorted({entry.parameter for entry in errors}))
+    names = ", ".join(sorted(reasons))
     return respond(INVALID_PARAMETER, f"Cannot be used as given: {names}.", errors=errors)
 
 
@@ -160,11 +160,6 @@ async def answer_http(_request: Request, error: Exception) -> Response:
     kind = Kind("", status.value, status.phrase, "")
     detail = f"{status.description or status.phrase}. /docs lists what there is."
     return respond(kind, detail, headers=error.headers)
-
-
-async def answer_fault(_request: Request, _error: Exception) -> Response:
-    """Answers an error of ours; the server logs it."""
-    return respond(FAULT, FAULT.example)
 
 
 def describe(*kinds: Kind) -> dict[int | str, dict[str, Any]]:

@@ -1,16 +1,14 @@
 """How the API does, for Prometheus: requests and their latencies, by route and status.
 
-In: every request. Out: text in Prometheus' format. Routes are templates, so no id is a label.
-Several processes share a folder of counts, which prometheus_client finds by its own variable.
+In: each request that was answered. Out: text in Prometheus' format. Routes are templates, so no id
+is a label. Several processes share a folder of counts, which prometheus_client finds by its own
+variable.
 """
 
 from __future__ import annotations
 
-from time import perf_counter
-
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _PREFIX = "listenhouse_serving_"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -48,34 +46,3 @@ class RequestMetrics:
         except ValueError:  # one process only: there is no folder
             return generate_latest(self._registry)
         return generate_latest(shared)
-
-
-class Counting:
-    """ASGI middleware that counts; it also lets HEAD be asked for wherever GET is."""
-
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on and counts it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begin = perf_counter()
-        status = 500  # of an error that nothing answers further in
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        # a copy: the server looks at its own, and so sends no body after HEAD
-        scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            # what no route was asked for: refused before, or no such path
-            route = getattr(scope.get("route"), "path_format", "other")
-            self._metrics.count(route, status, perf_counter() - begin)

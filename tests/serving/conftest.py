@@ -18,6 +18,7 @@ from psycopg import sql
 from recommender.tables import create_tables
 from serving.app import create_app
 from tests.conftest import empty_database, free_port
+from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
 from warehouse.settings import PROJECT_ROOT, Settings
 
 SOURCE = "moovitamix"
