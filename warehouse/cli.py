@@ -291,6 +291,24 @@ def show_metrics(output: Path | None) -> None:
         click.echo(read_metrics(read_settings()), nl=False)
 
 
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="TCP port, instead of LISTENHOUSE_SERVING_PORT."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
+def serve(host: str, port: int | None, workers: int) -> None:
+    """Serve recommendations over HTTP until Ctrl-C."""
+    from warehouse import api_server  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _raise_termination)
+    settings = read_settings()
+    with suppress(KeyboardInterrupt):
+        api_server.serve(settings, host, port or settings.serving_port, workers)
+
+
 @main.group()
 def alerts() -> None:
     """Tell people what is wrong, or show what they were told."""

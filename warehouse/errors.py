@@ -66,6 +66,10 @@ class MetricsServerError(ListenhouseError):
     """The metrics cannot be served."""
 
 
+class ApiServerError(ListenhouseError):
+    """The API cannot be served."""
+
+
 class OutputError(ListenhouseError):
     """A file that was asked for cannot be written."""
 

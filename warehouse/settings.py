@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from warehouse.api_access import read_api_keys, read_origins
 from warehouse.errors import SettingsError
 from warehouse.quiet_hours import QuietHours, read_quiet_hours
 
@@ -26,6 +27,10 @@ DATABASE = "listenhouse"
 EMBEDDED_PORT = 25432
 SIMULATOR_PORT = 8420
 METRICS_PORT = 25490
+SERVING_PORT = 8430
+
+RATE_LIMIT = 6000
+"""Requests to the API per client and minute, unless told otherwise."""
 
 # a shorter one, taken out of lines wherever it stands, would leave little of them
 _SHORTEST_SECRET = 4
@@ -95,6 +100,16 @@ class Settings:
             (`LISTENHOUSE_HEALTH_URL`).
         models: Folder of the models' files (`LISTENHOUSE_MODELS`, default `models` in `home`).
         retrain: When a training is needed (`LISTENHOUSE_RETRAIN_…`).
+        serving_port: TCP port of the API (`LISTENHOUSE_SERVING_PORT`).
+        serving_database_url: Login of the API, with fewer rights than the warehouse's own
+            (`LISTENHOUSE_SERVING_DATABASE_URL`).
+        api_keys: Keys, one of which a client of the API has to have (`LISTENHOUSE_API_KEYS`,
+            separated by commas, and the lines of the file `LISTENHOUSE_API_KEYS_FILE`); without
+            any, none is asked for.
+        rate_limit: Requests to the API per client, minute and process
+            (`LISTENHOUSE_RATE_LIMIT`), 0 for no limit.
+        cors_origins: Origins whose pages may ask the API in a browser
+            (`LISTENHOUSE_CORS_ORIGINS`, separated by commas).
         retry_wait_seconds: First wait before another try, doubled at each further one; no
             variable sets it, tests do.
     """
@@ -118,6 +133,11 @@ class Settings:
     health_url: str | None = None
     models: Path | None = None
     retrain: RetrainTriggers = RetrainTriggers()
+    serving_port: int = SERVING_PORT
+    serving_database_url: str | None = None
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    rate_limit: int = RATE_LIMIT
+    cors_origins: tuple[str, ...] = ()
     retry_wait_seconds: float = 0.5
 
     @property
@@ -151,12 +171,13 @@ class Settings:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The passwords in the URLs, as written and as meant, which no log may show."""
-        urls = [urlsplit(url) for url in (self.external_database_url, self.external_api_url) if url]
+        """API keys and the passwords in the URLs, as written and as meant; no log may show them."""
+        configured = (self.external_database_url, self.external_api_url, self.serving_database_url)
+        urls = [urlsplit(url) for url in configured if url]
         # one that is also the name of a user, host or database is no secret
         names = {name for url in urls for name in (url.username, url.hostname, url.path.strip("/"))}
         written = {url.password for url in urls if url.password}
-        secrets = (written | set(map(unquote, written))) - names
+        secrets = (written | set(map(unquote, written))) - names | set(self.api_keys)
         return frozenset(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
 
     @property
@@ -258,8 +279,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             )
         return value
 
-    def database_url() -> str | None:
-        value = url("DATABASE_URL", ("postgresql", "postgres"))
+    def database_url(name: str) -> str | None:
+        value = url(name, ("postgresql", "postgres"))
         if value is None:
             return None
         try:
@@ -267,12 +288,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         except ProgrammingError:
             # not chained: its message quotes the password
             raise SettingsError(
-                "LISTENHOUSE_DATABASE_URL is not understood by PostgreSQL's client library: write "
+                f"LISTENHOUSE_{name} is not understood by PostgreSQL's client library: write "
                 "special characters in user and password in percent-encoding (% as %25)."
             ) from None
         if not (parts.get("user") and parts.get("dbname")):
             raise SettingsError(
-                "LISTENHOUSE_DATABASE_URL has to name a user and a database: "
+                f"LISTENHOUSE_{name} has to name a user and a database: "
                 "postgresql://user:password@host:port/database."
             )
         return value
@@ -305,7 +326,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
     return Settings(
         home=path("HOME") or PROJECT_ROOT / ".listenhouse",
-        external_database_url=database_url(),
+        external_database_url=database_url("DATABASE_URL"),
         external_api_url=api_url(),
         embedded_port=number("PORT", EMBEDDED_PORT, 1, 65535),
         simulator_port=number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
@@ -331,4 +352,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             hit_rate_fall_percent=number("RETRAIN_HIT_RATE_FALL_PERCENT", 50, 1, 100),
             drift_percent=number("RETRAIN_DRIFT_PERCENT", 25, 1, 10_000),
         ),
+        serving_port=number("SERVING_PORT", SERVING_PORT, 1, 65535),
+        serving_database_url=database_url("SERVING_DATABASE_URL"),
+        api_keys=read_api_keys(text("API_KEYS"), path("API_KEYS_FILE")),
+        rate_limit=number("RATE_LIMIT", RATE_LIMIT, 0, 1_000_000_000),
+        cors_origins=read_origins(text("CORS_ORIGINS")),
     )

@@ -1,0 +1,256 @@
+"""The contract of the API: parameters with their bounds, bodies, examples.
+
+In: nothing. Out: the types that the application is declared with, and its OpenAPI document is
+made of. Names in bodies are those of the warehouse.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, LiteralString
+
+from fastapi import Header, Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+# no control characters, which no id has and PostgreSQL cannot all take
+_ID = r"^[^\x00-\x1f\x7f]+$"
+_USER_EXAMPLE = "24101"
+_TRACK_EXAMPLE = "71638"
+
+
+def _strict(pattern: str, what: LiteralString) -> BeforeValidator:
+    """Refuses other ways to write a value that Pydantic would understand: 5.0, 1_0, yes."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(pattern, value, re.ASCII):
+            raise PydanticCustomError("format", what)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _id(example: str) -> Any:
+    return Path(
+        min_length=1,
+        max_length=200,
+        pattern=_ID,
+        description="The id at the source.",
+        examples=[example],
+    )
+
+
+UserId = Annotated[str, _id(_USER_EXAMPLE)]
+TrackId = Annotated[str, _id(_TRACK_EXAMPLE)]
+IfNoneMatch = Annotated[
+    str | SkipJsonSchema[None],
+    Header(
+        max_length=1000,
+        description="ETags of earlier answers; when one is still right, the answer is 304.",
+        examples=['"5d41402abc4b2a76b9719d91"'],
+    ),
+]
+
+
+class TrackParameters(BaseModel):
+    """Of which source, and how much; a parameter that is none of these is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, _strict(r"-?\d{1,9}", "Input should be a whole number")] = Field(
+        20, ge=1, le=100, description="How many tracks at most.", examples=[20]
+    )
+    source: str = Field(
+        "moovitamix",
+        min_length=1,
+        max_length=63,
+        pattern="^[a-z0-9_]+$",
+        description="The source that ids are of.",
+        examples=["moovitamix"],
+    )
+
+
+class ListParameters(TrackParameters):
+    """Of which day as well."""
+
+    for_date: Annotated[
+        date | SkipJsonSchema[None],
+        _strict(r"\d{4}-\d{2}-\d{2}", "Input should be a date like 2026-03-01"),
+    ] = Field(
+        None,
+        alias="date",
+        description="The day that the lists were calculated for, instead of the latest.",
+        examples=["2026-03-01"],
+    )
+
+
+class UserParameters(ListParameters):
+    """And what a user gets who is not known."""
+
+    fallback: Annotated[bool, _strict("true|false", "Input should be true or false")] = Field(
+        False, description="Give an unknown user popular tracks, not 404.", examples=[False]
+    )
+
+
+class Track(BaseModel):
+    """A track of a list, named as far as the warehouse knows it."""
+
+    rank: int = Field(description="From 1, the best; one that was deleted since leaves a gap.")
+    track_id: str
+    track_name: str | None = Field(description="Null when only listens name the track.")
+    artist_name: str | None
+
+
+class RecommendedTrack(Track):
+    """A track of a user's list."""
+
+    score: float = Field(
+        description="What the list is ordered by; comparable within a list only. Of popular "
+        "tracks: how many users listened to it."
+    )
+    source: str = Field(
+        description="Where it comes from: `model`, `fold_in`, `genre_popularity`, `popularity`."
+    )
+
+
+class SimilarTrack(Track):
+    """A track that the same users listen to."""
+
+    score: float
+
+
+class PopularTrack(Track):
+    """A track that many users listen to."""
+
+    listener_count: int = Field(description="How many users listened to it.")
+
+
+class UserRecommendations(BaseModel):
+    """What a user may want to hear."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": _USER_EXAMPLE,
+                    "source_name": "moovitamix",
+                    "for_date": "2026-03-01",
+                    "fallback": None,
+                    "model_version": "7",
+                    "data_cutoff": "2026-03-01T03:00:00Z",
+                    "generated_at": "2026-03-01T03:12:09Z",
+                    "items": [
+                        {
+                            "track_id": _TRACK_EXAMPLE,
+                            "track_name": "them",
+                            "artist_name": "Eric Taylor",
+                            "rank": 1,
+                            "score": 3.8127,
+                            "source": "model",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    user_id: str
+    source_name: str
+    for_date: date = Field(description="The day that the list was calculated for.")
+    fallback: str | None = Field(
+        description="Null when the list is the user's own. Otherwise why these are the popular "
+        "tracks, the same for everyone: `no_list` or `unknown_user`."
+    )
+    model_version: str | None = Field(description="Of the model that made the day's lists.")
+    data_cutoff: datetime = Field(description="Until when listens were taken into account (UTC).")
+    generated_at: datetime = Field(description="When the day's lists were made (UTC).")
+    items: list[RecommendedTrack]
+
+
+class SimilarTracks(BaseModel):
+    """What is similar to a track, as the last training found."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "track_id": _TRACK_EXAMPLE,
+                    "track_name": "them",
+                    "artist_name": "Eric Taylor",
+                    "source_name": "moovitamix",
+                    "data_cutoff": "2026-02-23T03:00:00Z",
+                    "items": [
+                        {
+                            "track_id": "88213",
+                            "track_name": "window",
+                            "artist_name": "Maria Reed",
+                            "rank": 1,
+                            "score": 0.7731,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    track_id: str
+    track_name: str | None
+    artist_name: str | None
+    source_name: str
+    data_cutoff: datetime | None = Field(
+        description="Until when listens were taken into account (UTC); null without any track."
+    )
+    items: list[SimilarTrack]
+
+
+class PopularTracks(BaseModel):
+    """What most users listen to."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "source_name": "moovitamix",
+                    "for_date": "2026-03-01",
+                    "data_cutoff": "2026-03-01T03:00:00Z",
+                    "generated_at": "2026-03-01T03:12:09Z",
+                    "items": [
+                        {
+                            "track_id": _TRACK_EXAMPLE,
+                            "track_name": "them",
+                            "artist_name": "Eric Taylor",
+                            "rank": 1,
+                            "listener_count": 412,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    source_name: str
+    for_date: date
+    data_cutoff: datetime = Field(description="Until when listens were taken into account (UTC).")
+    generated_at: datetime = Field(description="When the day's lists were made (UTC).")
+    items: list[PopularTrack]
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "alive"}]})
+
+    status: str
+
+
+class Ready(BaseModel):
+    """The database answers and holds lists."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ready", "latest_date": "2026-03-01"}]}
+    )
+
+    status: str
+    latest_date: date = Field(description="The latest day that lists were calculated for.")

@@ -1,0 +1,288 @@
+"""What the API answers, each read by one statement: a list is of one batch, old or new.
+
+In: the database and checked parameters. Out: bodies, or a problem.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from serving.contract import (
+    ListParameters,
+    PopularTrack,
+    PopularTracks,
+    RecommendedTrack,
+    SimilarTrack,
+    SimilarTracks,
+    TrackParameters,
+    UserParameters,
+    UserRecommendations,
+)
+from serving.database import Database
+from serving.problems import (
+    NO_LISTS,
+    NOT_READY,
+    UNKNOWN_SOURCE,
+    UNKNOWN_TRACK,
+    UNKNOWN_USER,
+    ProblemError,
+)
+
+# a user's own list, and the popular tracks where there is none; a user who is not known, or was
+# deleted since, has none
+_RECOMMENDATIONS = """
+    with
+
+    batch as (
+
+        select source_name, for_date, model_version, data_cutoff, generated_at
+        from recommendations.batches
+        where
+            source_name = %(source)s
+            and (for_date = %(for_date)s or %(for_date)s::date is null)
+        order by for_date desc
+        limit 1
+
+    ),
+
+    users as (
+
+        select count(*) > 0 as is_known
+        from marts.dim_users
+        where
+            source_name = %(source)s
+            and user_id = %(user_id)s
+            and is_current
+            and not is_deleted
+
+    ),
+
+    own as (
+
+        select own.rank, own.track_id, own.score, own.source
+        from recommendations.recommendations as own
+        inner join batch on own.for_date = batch.for_date
+        cross join users
+        where
+            own.source_name = %(source)s
+            and own.user_id = %(user_id)s
+            and users.is_known
+
+    ),
+
+    entries as (
+
+        select own.*, true as is_own from own
+        union all
+        select popular.rank, popular.track_id, popular.listener_count, 'popularity', false
+        from recommendations.popular_tracks as popular
+        inner join batch on popular.for_date = batch.for_date
+        where
+            popular.source_name = %(source)s
+            and not exists (select from own)
+
+    )
+
+    select
+        batch.*,
+        users.is_known,
+        entries.*,
+        tracks.track_name,
+        tracks.artist_name
+    from batch
+    cross join users
+    left join entries on entries.rank <= %(limit)s
+    left join marts.dim_tracks as tracks
+        on
+            tracks.source_name = %(source)s
+            and tracks.track_id = entries.track_id
+            and tracks.is_current
+    order by entries.rank
+"""
+
+_POPULAR = """
+    with
+
+    batch as (
+
+        select source_name, for_date, data_cutoff, generated_at
+        from recommendations.batches
+        where
+            source_name = %(source)s
+            and (for_date = %(for_date)s or %(for_date)s::date is null)
+        order by for_date desc
+        limit 1
+
+    )
+
+    select
+        batch.*,
+        popular.rank,
+        popular.track_id,
+        popular.listener_count,
+        tracks.track_name,
+        tracks.artist_name
+    from batch
+    left join recommendations.popular_tracks as popular
+        on
+            popular.for_date = batch.for_date
+            and popular.source_name = %(source)s
+            and popular.rank <= %(limit)s
+    left join marts.dim_tracks as tracks
+        on
+            tracks.source_name = %(source)s
+            and tracks.track_id = popular.track_id
+            and tracks.is_current
+    order by popular.rank
+"""
+
+# of a training that may be weeks ago: what was deleted since is left out
+_SIMILAR = """
+    select
+        asked.track_name as asked_track_name,
+        asked.artist_name as asked_artist_name,
+        entries.*
+    from marts.dim_tracks as asked
+    left join lateral (
+        select
+            similar_tracks.data_cutoff,
+            similar_tracks.rank,
+            similar_tracks.score,
+            tracks.track_id,
+            tracks.track_name,
+            tracks.artist_name
+        from recommendations.similar_tracks
+        inner join marts.dim_tracks as tracks
+            on
+                tracks.source_name = %(source)s
+                and tracks.track_id = similar_tracks.similar_track_id
+                and tracks.is_current
+                and not tracks.is_deleted
+        where
+            similar_tracks.source_name = %(source)s
+            and similar_tracks.track_id = %(track_id)s
+        order by similar_tracks.rank
+        limit %(limit)s
+    ) as entries on true
+    where
+        asked.source_name = %(source)s
+        and asked.track_id = %(track_id)s
+        and asked.is_current
+        and not asked.is_deleted
+    order by entries.rank
+"""
+
+_LATEST = """
+    select max(for_date) as latest_date
+    from recommendations.batches
+    where source_name = %(source)s or %(source)s::text is null
+"""
+
+
+async def read_recommendations(
+    database: Database, user_id: str, wanted: UserParameters
+) -> UserRecommendations:
+    """Reads a user's list, or the popular tracks where there is none.
+
+    Args:
+        database: Where to read.
+        user_id: The user.
+        wanted: Which list, and how much of it.
+
+    Raises:
+        ProblemError: The user is not known, there are no lists, or the database is away.
+    """
+    rows = await database.read(_RECOMMENDATIONS, {**wanted.model_dump(), "user_id": user_id})
+    if not rows:
+        raise await _explain_absence(database, wanted)
+    first = rows[0]
+    if not (first["is_known"] or wanted.fallback):
+        raise ProblemError(
+            UNKNOWN_USER,
+            f"No user {user_id!r} in {wanted.source}; fallback=true gives popular tracks.",
+        )
+    reason = "no_list" if first["is_known"] else "unknown_user"
+    return UserRecommendations(
+        **first,
+        user_id=user_id,
+        fallback=None if first["is_own"] else reason,
+        items=[RecommendedTrack(**row) for row in rows if row["rank"] is not None],
+    )
+
+
+async def read_popular(database: Database, wanted: ListParameters) -> PopularTracks:
+    """Reads the popular tracks of a day.
+
+    Args:
+        database: Where to read.
+        wanted: Which list, and how much of it.
+
+    Raises:
+        ProblemError: There are no lists, or the database is away.
+    """
+    rows = await database.read(_POPULAR, wanted.model_dump())
+    if not rows:
+        raise await _explain_absence(database, wanted)
+    return PopularTracks(
+        **rows[0], items=[PopularTrack(**row) for row in rows if row["rank"] is not None]
+    )
+
+
+async def read_similar(database: Database, track_id: str, wanted: TrackParameters) -> SimilarTracks:
+    """Reads what is similar to a track.
+
+    Args:
+        database: Where to read.
+        track_id: The track.
+        wanted: Of which source, and how much.
+
+    Raises:
+        ProblemError: The track is not known, or the database is away.
+    """
+    rows = await database.read(_SIMILAR, {**wanted.model_dump(), "track_id": track_id})
+    if not rows:
+        raise ProblemError(UNKNOWN_TRACK, f"No track {track_id!r} in {wanted.source}.")
+    first = rows[0]
+    return SimilarTracks(
+        track_id=track_id,
+        track_name=first["asked_track_name"],
+        artist_name=first["asked_artist_name"],
+        source_name=wanted.source,
+        data_cutoff=first["data_cutoff"],
+        items=[SimilarTrack(**row) for row in rows if row["rank"] is not None],
+    )
+
+
+async def read_latest_date(database: Database, source: str | None = None) -> date:
+    """Reads the latest day that lists were calculated for.
+
+    Args:
+        database: Where to read.
+        source: Of which source; none for any.
+
+    Raises:
+        ProblemError: Nothing was calculated yet, or the database is away.
+    """
+    (row,) = await database.read(_LATEST, {"source": source})
+    latest: date | None = row["latest_date"]
+    if latest is None:
+        raise ProblemError(NOT_READY, NOT_READY.example)
+    return latest
+
+
+async def _explain_absence(database: Database, wanted: ListParameters) -> ProblemError:
+    """Why there is no batch: nothing for this day, for this source, or at all."""
+    await read_latest_date(database)
+    try:
+        latest = await read_latest_date(database, wanted.source)
+    except ProblemError as error:
+        if error.kind is not NOT_READY:
+            raise
+        return ProblemError(
+            UNKNOWN_SOURCE, f"Nothing was ever calculated for source {wanted.source!r}."
+        )
+    return ProblemError(
+        NO_LISTS,
+        f"Nothing was calculated for {wanted.source}, {wanted.for_date}; the latest lists are of "
+        f"{latest}.",
+    )

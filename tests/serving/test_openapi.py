@@ -1,0 +1,139 @@
+"""The API is what its description says, and the description is complete and opens offline."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+from pydantic import BaseModel
+
+from serving import contract, problems
+from tests.serving.conftest import serving, settings_for
+
+KEY = "key-0123456789abcdef"
+MODELS: dict[str, type[BaseModel]] = {
+    name: model
+    for module in (contract, problems)
+    for name, model in vars(module).items()
+    if isinstance(model, type) and issubclass(model, BaseModel)
+}
+
+
+@pytest.fixture(scope="module")
+def keyed(listed: str) -> Iterator[httpx.Client]:
+    """A client of an API that describes everything it can do."""
+    with serving(replace(settings_for(listed), api_keys=(KEY,), rate_limit=100_000)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def description(keyed: httpx.Client) -> dict[str, Any]:
+    document: dict[str, Any] = keyed.get("/openapi.json").json()
+    return document
+
+
+def responses(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Operation, status and each kind of content of every response."""
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                for content in response.get("content", {}).values():
+                    yield path, status, content
+
+
+def test_every_answer_has_an_example_that_keeps_its_schema(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"]
+    seen = set()
+    for path, status, content in responses(description):
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        examples = [entry["value"] for entry in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        examples += schemas[name].get("examples", []) if name else []
+        assert examples, (path, status)
+        for example in examples:
+            if name:
+                assert (
+                    MODELS[name](**example).model_dump(mode="json", exclude_unset=True) == example
+                )
+            if name == "Problem":
+                assert str(example["status"]) == status
+        seen.add((path, status))
+    for path in ("/v1/users/{user_id}/recommendations", "/v1/tracks/{track_id}/similar"):
+        assert {status for at, status in seen if at == path} == {
+            "200",
+            "401",
+            "404",
+            "422",
+            "429",
+            "500",
+            "503",
+        }
+        assert "304" in description["paths"][path]["get"]["responses"]
+
+
+def test_every_parameter_has_bounds_and_an_example(description: dict[str, Any]) -> None:
+    names = set()
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                schema = parameter["schema"]
+                names.add(parameter["name"])
+                assert schema["examples"]
+                assert (
+                    {"minimum", "maximum"} <= set(schema)
+                    or "maxLength" in schema
+                    or schema.get("format") == "date"
+                    or schema["type"] == "boolean"
+                ), parameter["name"]
+    assert {"limit", "date", "source", "fallback", "user_id", "track_id"} < names
+
+
+def test_schemathesis_finds_nothing(keyed: httpx.Client, tmp_path: Path) -> None:
+    """Examples, every bound, and random input, valid and not, against the description."""
+    command = Path(sys.executable).parent / "schemathesis"
+    outcome = subprocess.run(
+        [
+            str(command),
+            "run",
+            f"{keyed.base_url}/openapi.json",
+            f"--header=X-API-Key: {KEY}",
+            "--checks=all",
+            "--phases=examples,coverage,fuzzing",
+            "--max-examples=10",
+            "--seed=1",
+            "--no-color",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stdout[-5000:] + outcome.stderr[-2000:]
+    assert "Tested: 7" in outcome.stdout
+
+
+def test_the_documentation_opens_without_the_internet(
+    keyed: httpx.Client, browser: Browser
+) -> None:
+    page = browser.new_page()
+    requests: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{keyed.base_url}/docs")
+    page.get_by_text("/v1/popular").wait_for()
+    assert page.locator(".opblock").count() == 7
+    assert complaints == []
+    assert all(url.startswith((str(keyed.base_url), "data:", "blob:")) for url in requests), (
+        requests
+    )
+    page.close()

@@ -1,0 +1,111 @@
+"""Serves the API: puts the application together, and runs it in one process or several.
+
+In: settings. Out: a server until SIGTERM or Ctrl-C, which lets requests end first.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from monitoring.health_page import make_page
+from serving.app import create_app
+from warehouse.database import connect
+from warehouse.errors import ApiServerError, DatabaseError
+from warehouse.run_log import log_to_terminal
+from warehouse.settings import Settings, read_settings
+
+_BACKLOG = 2048
+_SHUTDOWN_SECONDS = 10
+_FIRST_TRY_SECONDS = 3
+
+
+def make_app() -> FastAPI:
+    """Makes the application from the environment, in each process that serves it."""
+    settings = read_settings()
+    log_to_terminal(settings)
+    if settings.serving_database_url is None:
+        return create_app(settings, partial(make_page, settings))
+    # the API's own login may not read what the page is made of: somebody else has to write it
+    return create_app(_as_the_api(settings), partial(_read_page, settings.health_page_file))
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serves the API until it is told to end.
+
+    Args:
+        settings: Database, keys, limits.
+        host: Address to listen on.
+        port: TCP port.
+        workers: How many processes.
+
+    Raises:
+        ApiServerError: It cannot listen there.
+    """
+    with ExitStack() as resources:
+        bound = resources.enter_context(_bind(host, port))
+        _try_database(_as_the_api(settings))
+        location = f"[{host}]" if ":" in host else host
+        click.echo(f"Recommendations at http://{location}:{port}, see /docs; Ctrl-C stops.")
+        config = uvicorn.Config(
+            f"{make_app.__module__}:{make_app.__name__}",
+            factory=True,
+            workers=workers,
+            # our own lines, which hold no ids of users
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+        if workers > 1:
+            # where the processes count together; prometheus_client looks for it when imported
+            folder = resources.enter_context(TemporaryDirectory(prefix="listenhouse-metrics-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            Multiprocess(config, sockets=[bound]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[bound])
+
+
+def _as_the_api(settings: Settings) -> Settings:
+    """The settings with the API's own login, where it has one."""
+    url = settings.serving_database_url or settings.external_database_url
+    return replace(settings, external_database_url=url)
+
+
+def _read_page(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ApiServerError(
+            f"The health page {file} cannot be read ({error.strerror}): write it with `listenhouse "
+            "report`."
+        ) from error
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ApiServerError(
+            f"The API cannot be served at {host}:{port} ({error.strerror}): choose a free port "
+            "with --port or LISTENHOUSE_SERVING_PORT, or an address of this machine with --host."
+        ) from error
+
+
+def _try_database(settings: Settings) -> None:
+    """Says at once what every request would be told; the database may come later."""
+    try:
+        connect(settings, "listenhouse serve", timeout_seconds=_FIRST_TRY_SECONDS).close()
+    except DatabaseError as error:
+        click.echo(f"{error} Until then the answers are 503.", err=True)
