@@ -98,6 +98,8 @@ class Settings:
             the clock of `LISTENHOUSE_ALERTS_TIME_ZONE`, default UTC); none without it.
         health_url: Where the health page is served, for links in alerts
             (`LISTENHOUSE_HEALTH_URL`).
+        recommends: Whether a run trains when needed and recommends (`LISTENHOUSE_RECOMMEND`,
+            `yes` or `no`).
         models: Folder of the models' files (`LISTENHOUSE_MODELS`, default `models` in `home`).
         retrain: When a training is needed (`LISTENHOUSE_RETRAIN_…`).
         serving_port: TCP port of the API (`LISTENHOUSE_SERVING_PORT`).
@@ -131,6 +133,7 @@ class Settings:
     alerts_config: Path | None = None
     quiet_hours: QuietHours | None = None
     health_url: str | None = None
+    recommends: bool = True
     models: Path | None = None
     retrain: RetrainTriggers = RetrainTriggers()
     serving_port: int = SERVING_PORT
@@ -342,6 +345,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         alerts_config=path("ALERTS_CONFIG"),
         quiet_hours=read_quiet_hours(text("ALERTS_QUIET_HOURS"), text("ALERTS_TIME_ZONE")),
         health_url=health_url(),
+        recommends=choice("RECOMMEND", "yes", "no") == "yes",
         models=path("MODELS"),
         retrain=RetrainTriggers(
             days=number("RETRAIN_DAYS", 7, 1, 10_000),
