@@ -57,8 +57,12 @@ def measure_size() -> bool:
     return bool(steps[-1]["peak"] <= MEMORY_MB)
 
 
-def _fill(settings: Settings) -> None:
-    """Makes what the recommender reads of the marts, without dbt."""
+def fill_marts(settings: Settings) -> None:
+    """Makes what the recommender reads of the marts, without dbt.
+
+    Args:
+        settings: An empty warehouse.
+    """
     generator = np.random.default_rng(1)
     user_ids = np.arange(USERS) + 10_000_000
     track_ids = np.arange(TRACKS) + 20_000_000
@@ -163,4 +167,4 @@ def _step(name: str) -> Iterator[None]:
 
 if __name__ == "__main__":
     _settings = Settings(home=Path(sys.argv[1]) / "home", embedded_port=POSTGRES_PORT)
-    {"fill": _fill, "measure": _measure}[sys.argv[2]](_settings)
+    {"fill": fill_marts, "measure": _measure}[sys.argv[2]](_settings)
