@@ -26,7 +26,7 @@ from recommender.models import (
 COLD_LISTENS = 2
 """Most listens with which a user is cold: too little for a model to go by."""
 
-GENRE_WEIGHT = 0.5
+GENRE_WEIGHT = 0.7
 """How much of a cold user's list is up to the favourite genres; the rest is up to everybody."""
 
 MODEL, GENRE_POPULARITY, POPULARITY = "model", "genre_popularity", "popularity"

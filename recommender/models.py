@@ -128,7 +128,9 @@ class NeighbourModel:
     ) -> NeighbourModel:
         """Finds each track's nearest tracks."""
         by_track = weigh(plays, weighting).T
-        weighted = bm25_weight(by_track, **bm25) if kind == "bm25" else normalize(by_track)
+        # without any plays their mean length is none
+        with np.errstate(invalid="ignore"):
+            weighted = bm25_weight(by_track, **bm25) if kind == "bm25" else normalize(by_track)
         model = ItemItemRecommender(K=neighbours)
         model.fit(weighted.T.tocsr(), show_progress=False)
         similarity = csr_array(model.similarity.astype(np.float32))
@@ -149,7 +151,7 @@ class NeighbourModel:
             N=n,
             filter_already_liked_items=exclude_heard,
         )
-        return _positive(tracks, scores)
+        return only_positive(tracks, scores)
 
     def to_arrays(self) -> Arrays:
         """The similarities in CSR form."""
@@ -210,7 +212,7 @@ class AlsModel:
                     filter_already_liked_items=exclude_heard,
                     filter_items=np.flatnonzero(~recommendable),
                 )
-        return _positive(tracks, scores)
+        return only_positive(tracks, scores)
 
     def to_arrays(self) -> Arrays:
         """The tracks' factors, and how to fold users in."""
@@ -234,7 +236,7 @@ class Candidate:
 
     name: str
     kind: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def fit(self, plays: csr_array, seed: int) -> FittedModel:
         """Fits the model.
@@ -251,7 +253,7 @@ class Candidate:
 
 
 def _als(factors: int) -> Candidate:
-    settings = {"regularization": 50.0, "alpha": 10.0, "iterations": 15}
+    settings = {"regularization": 30.0, "alpha": 10.0, "iterations": 15}
     return Candidate(
         f"als-{factors}", "als", {"weighting": "binary", "factors": factors, **settings}
     )
@@ -385,7 +387,9 @@ def _entries(matrix: csr_array, kept: Flags) -> csr_array:
     return csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
 
 
-def _positive(tracks: Tracks, scores: NDArray[np.floating[Any]]) -> tuple[Tracks, Scores]:
+def only_positive(
+    tracks: NDArray[np.integer[Any]], scores: NDArray[np.floating[Any]]
+) -> tuple[Tracks, Scores]:
     """Leaves tracks with a positive score, which stand first in their list."""
     is_good = (scores > 0) & (tracks >= 0)
     return (

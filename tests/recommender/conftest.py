@@ -91,8 +91,8 @@ def _copied(server: str, original: str, name: str, home: Path) -> Iterator[Setti
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _small_panel() -> Iterator[None]:
+@pytest.fixture(scope="session")
+def small_panel() -> Iterator[None]:
     """Two candidates: what the others are good for is the concern of the panel's own tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recommender.retrain.PANEL", PANEL[:2])
@@ -101,7 +101,9 @@ def _small_panel() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def untrained_database(
-    postgres_server: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    small_panel: None,  # noqa: ARG001 (while the database is there)
 ) -> Iterator[str]:
     """Name of a database with marts and an empty registry, to copy."""
     with empty_database(postgres_server, "untrained") as url:

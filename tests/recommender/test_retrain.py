@@ -108,13 +108,13 @@ def test_the_same_data_with_another_seed_is_no_reason_to_promote(trained: House)
 def test_a_champion_is_judged_as_it_is_when_it_has_not_seen_the_test(trained: House) -> None:
     # a taste that the champion does not know: fitted anew it would
     generator = random.Random(8)  # noqa: S311 (no secret)
-    trained.marts.add_tracks(*(f"Polka-{track}" for track in range(30)))
+    trained.marts.add_tracks(*(f"Polka-{track}" for track in range(40)))
     users = [f"Polka-{user}" for user in range(220)]
     trained.marts.add_users(*users)
     for user in users:
-        for day, track in enumerate(generator.sample(range(30), 10), start=1):
+        for day, track in enumerate(generator.sample(range(40), 20), start=1):
             trained.marts.listen(user, [f"Polka-{track}"], CUTOFF + timedelta(days=day))
-    trained.marts.refresh(CUTOFF + timedelta(days=10))
+    trained.marts.refresh(CUTOFF + timedelta(days=20))
 
     report = trained.retrain()
 
