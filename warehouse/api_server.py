@@ -97,9 +97,11 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        # Python repeats the address in it
+        cause = str(error.strerror).partition(" (while")[0]
         raise ApiServerError(
-            f"The API cannot be served at {host}:{port} ({error.strerror}): choose a free port "
-            "with --port or LISTENHOUSE_SERVING_PORT, or an address of this machine with --host."
+            f"The API cannot be served at {host}:{port} ({cause}): choose a free port with --port "
+            "or LISTENHOUSE_SERVING_PORT, or an address of this machine with --host."
         ) from error
 
 

@@ -87,6 +87,17 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
         ("LISTENHOUSE_HEALTH_URL", "house.example"),
         ("LISTENHOUSE_HEALTH_URL", "https://house.example/health#top"),
         ("LISTENHOUSE_HEALTH_URL", "https://ada:hunter2@house.example/health"),
+        ("LISTENHOUSE_SERVING_PORT", "0"),
+        ("LISTENHOUSE_SERVING_DATABASE_URL", "postgresql://ada:hunter2@db.example"),
+        ("LISTENHOUSE_API_KEYS", ","),
+        ("LISTENHOUSE_API_KEYS", "long-enough-0123456789,hunter2"),
+        ("LISTENHOUSE_API_KEYS", "hunter2 with blanks in it"),
+        ("LISTENHOUSE_API_KEYS", "hunter2-ümlaut-0123456789"),
+        ("LISTENHOUSE_API_KEYS_FILE", "/nowhere/keys"),
+        ("LISTENHOUSE_API_KEYS_FILE", "/dev/null"),
+        ("LISTENHOUSE_RATE_LIMIT", "-1"),
+        ("LISTENHOUSE_CORS_ORIGINS", "house.example"),
+        ("LISTENHOUSE_CORS_ORIGINS", "https://house.example/page"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_but_a_password_is_not(name: str, value: str) -> None:
@@ -113,3 +124,31 @@ def test_the_passwords_in_the_urls_are_known_as_secrets(
         }
     )
     assert settings.secrets == secrets
+
+
+def test_the_api_has_a_login_keys_and_origins_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("third-0123456789abc\n\n  fourth-0123456789ab\n")
+    settings = read_settings(
+        {
+            "LISTENHOUSE_SERVING_PORT": "9000",
+            "LISTENHOUSE_SERVING_DATABASE_URL": "postgresql://api:hunter2@db.example/music",
+            "LISTENHOUSE_API_KEYS": "first-0123456789abc, second-0123456789ab,",
+            "LISTENHOUSE_API_KEYS_FILE": str(file),
+            "LISTENHOUSE_RATE_LIMIT": "0",
+            "LISTENHOUSE_CORS_ORIGINS": "https://house.example, http://127.0.0.1:3000",
+        }
+    )
+    keys = (
+        "first-0123456789abc",
+        "second-0123456789ab",
+        "third-0123456789abc",
+        "fourth-0123456789ab",
+    )
+    assert settings.serving_port == 9000
+    assert settings.serving_database_url == "postgresql://api:hunter2@db.example/music"
+    assert settings.api_keys == keys
+    assert settings.rate_limit == 0
+    assert settings.cors_origins == ("https://house.example", "http://127.0.0.1:3000")
+    assert settings.secrets == {*keys, "hunter2"}
+    assert not any(key in repr(settings) for key in keys)
