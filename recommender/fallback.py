@@ -8,6 +8,7 @@ genres play; lists that end early are filled with what is popular.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ MODEL, GENRE_POPULARITY, POPULARITY = "model", "genre_popularity", "popularity"
 SOURCES = (MODEL, GENRE_POPULARITY, POPULARITY)
 """Where a track of a list is from; lists hold positions in this tuple."""
 
-_BATCH_TASTES = 256
+_BATCH_TASTES = 64
 
 
 @dataclass(frozen=True)
@@ -129,30 +130,44 @@ def _by_genre(
     everybody = fallback.popularity.listeners / max(1, fallback.popularity.listeners.sum())
     totals = np.maximum(np.asarray(fallback.genre_listeners.sum(axis=1)), 1)
     by_genre = diags_array(1 / totals) @ fallback.genre_listeners
+    tastes, taste_of_user = _tastes(user_genres)
+    shares = diags_array(1 / np.diff(tastes.indptr)) @ tastes
     # users with the same favourites share a ranking, deep enough for what they have heard
-    tastes, taste_of_user = np.unique(user_genres.toarray() > 0, axis=0, return_inverse=True)
     depth = min(n + COLD_LISTENS, len(everybody))
-    rankings = np.empty((len(tastes), depth), np.int32)
-    ranked_scores = np.empty((len(tastes), depth), np.float32)
-    for start in range(0, len(tastes), _BATCH_TASTES):
+    ranking = np.empty((tastes.shape[0], depth), np.int64)
+    chances = np.empty((tastes.shape[0], depth))
+    for start in range(0, tastes.shape[0], _BATCH_TASTES):
         batch = slice(start, start + _BATCH_TASTES)
-        shares = csr_array(tastes[batch] / tastes[batch].sum(axis=1, keepdims=True))
-        chances = GENRE_WEIGHT * (shares @ by_genre).toarray() + (1 - GENRE_WEIGHT) * everybody
-        chances[:, ~fallback.recommendable] = 0
-        best = np.argsort(-chances, axis=1, kind="stable")[:, :depth]
-        rankings[batch] = best
-        ranked_scores[batch] = np.take_along_axis(chances, best, axis=1)
-    ranking, chances = rankings[taste_of_user], ranked_scores[taste_of_user]
+        mixed = GENRE_WEIGHT * (shares[batch] @ by_genre).toarray() + (1 - GENRE_WEIGHT) * everybody
+        mixed[:, ~fallback.recommendable] = 0
+        best = np.sort(np.argpartition(-mixed, depth - 1, axis=1)[:, :depth], axis=1)
+        found = np.take_along_axis(mixed, best, axis=1)
+        order = np.argsort(-found, axis=1, kind="stable")
+        ranking[batch] = np.take_along_axis(best, order, axis=1)
+        chances[batch] = np.take_along_axis(found, order, axis=1)
+    ranking, chances = ranking[taste_of_user], chances[taste_of_user]
     users = np.repeat(np.arange(plays.shape[0]), np.diff(plays.indptr))
     rows, columns = np.nonzero(ranking[users] == plays.indices[:, None])
     is_taken = chances == 0
     is_taken[users[rows], columns] = True
-    tracks = first_free(ranking, is_taken, n)
-    # the same order again, to find each track's score
-    order = np.argsort(is_taken, axis=1, kind="stable")[:, :n]
-    scores = np.zeros(tracks.shape, np.float32)
-    scores[:, : order.shape[1]] = np.take_along_axis(chances, order, axis=1)
-    return tracks, np.where(tracks == NO_TRACK, 0, scores).astype(np.float32)
+    places = first_free(is_taken, n)
+    tracks = np.where(places < 0, NO_TRACK, np.take_along_axis(ranking, places, axis=1))
+    scores = np.where(places < 0, 0, np.take_along_axis(chances, places, axis=1))
+    return tracks.astype(np.int32), scores.astype(np.float32)
+
+
+def _tastes(user_genres: csr_array) -> tuple[csr_array, NDArray[np.int64]]:
+    """The sets of favourite genres that there are, and which of them each user has."""
+    user_genres.sort_indices()
+    numbers: dict[bytes, int] = {}
+    taste_of_user = np.array(
+        [
+            numbers.setdefault(user_genres.indices[begin:end].tobytes(), len(numbers))
+            for begin, end in pairwise(user_genres.indptr)
+        ]
+    )
+    _, first_users = np.unique(taste_of_user, return_index=True)
+    return csr_array(user_genres[first_users]), taste_of_user
 
 
 def _with_listed(plays: csr_array, tracks: Tracks) -> csr_array:

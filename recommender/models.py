@@ -368,17 +368,19 @@ def take_unheard(ranking: Tracks, heard: csr_array, n: int) -> Tracks:
     is_ranked = places >= 0
     is_heard = np.zeros((heard.shape[0], depth), dtype=bool)
     is_heard[np.repeat(np.arange(heard.shape[0]), counts)[is_ranked], places[is_ranked]] = True
-    return first_free(np.broadcast_to(ranking[:depth], is_heard.shape), is_heard, n)
+    free = first_free(is_heard, n)
+    if not len(ranking):
+        return np.full(free.shape, NO_TRACK, np.int32)
+    return np.where(free < 0, NO_TRACK, ranking[free]).astype(np.int32)
 
 
-def first_free(rankings: Tracks, is_taken: Flags, n: int) -> Tracks:
-    """Takes the first `n` of each row that are not taken (u, n), filled with `NO_TRACK`."""
+def first_free(is_taken: Flags, n: int) -> NDArray[np.int64]:
+    """Finds the first `n` places of each row that are not taken (u, n), filled with -1."""
     order = np.argsort(is_taken, axis=1, kind="stable")[:, :n]
-    taken = np.take_along_axis(is_taken, order, axis=1)
-    found = np.where(taken, NO_TRACK, np.take_along_axis(rankings, order, axis=1))
-    tracks = np.full((len(rankings), n), NO_TRACK, np.int32)
-    tracks[:, : found.shape[1]] = found
-    return tracks
+    places = np.full((len(is_taken), n), -1)
+    free = np.where(np.take_along_axis(is_taken, order, axis=1), -1, order)
+    places[:, : order.shape[1]] = free
+    return places
 
 
 def _entries(matrix: csr_array, kept: Flags) -> csr_array:

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -182,7 +182,9 @@ class Registry:
         needed |= {version.sha256 for version in versions if version.aliases}
         for version in versions:
             if version.sha256 not in needed:
-                artifact_file(self._folder, version.sha256).unlink(missing_ok=True)
+                # one that cannot be deleted harms nobody
+                with suppress(OSError):
+                    artifact_file(self._folder, version.sha256).unlink(missing_ok=True)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

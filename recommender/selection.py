@@ -12,6 +12,9 @@ from recommender.fallback import Lists, learn_fallback, recommend_lists
 from recommender.metrics import LIST_LENGTH, Measurement, evaluate
 from recommender.models import PANEL, Candidate, FittedModel
 from recommender.split import Holdout
+from warehouse.run_log import get_logger
+
+_logger = get_logger(__name__)
 
 DECIDING_METRIC = ("ndcg", 20)
 """What candidates are chosen by, and challengers judged by."""
@@ -55,14 +58,12 @@ def select(validation: Holdout, seed: int, panel: tuple[Candidate, ...] = PANEL)
         seed: Seed of models and intervals.
         panel: The candidates; of equally good ones the first wins.
     """
-    measurements = {
-        candidate.name: evaluate(
-            serve_holdout(candidate.fit(validation.plays, seed), validation).tracks,
-            validation,
-            seed,
-        )
-        for candidate in panel
-    }
+    measurements = {}
+    for candidate in panel:
+        lists = serve_holdout(candidate.fit(validation.plays, seed), validation)
+        found = evaluate(lists.tracks, validation, seed)
+        measurements[candidate.name] = found
+        _logger.info("candidate measured", candidate=candidate.name, ndcg_20=_quality(found))
     winner = max(panel, key=lambda candidate: _quality(measurements[candidate.name]))
     return Selection(winner, measurements)
 

@@ -57,6 +57,7 @@ def test_the_gate_promotes_and_refuses(trained: House) -> None:
     assert aliases(registry) == {CHAMPION: "2", PREVIOUS_CHAMPION: "1"}
 
     judge(registry, trained.connection, register(registry), WORSE)
+    reconcile(registry, trained.connection)
     assert aliases(registry) == {CHAMPION: "2", PREVIOUS_CHAMPION: "1", CHALLENGER: "3"}
 
     judge(registry, trained.connection, register(registry), BETTER)

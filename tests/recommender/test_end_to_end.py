@@ -13,18 +13,18 @@ from tests.dbt_project.warehouse_build import Warehouse
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
-WORLD = WorldConfig(users=250, tracks=150, seed=3)
+WORLD = WorldConfig(users=220, tracks=120, seed=3)
 FEATURES = ("+rpt_user_track_affinities", "+rpt_user_features", "+rpt_track_features")
 
 
 @pytest.fixture
 def warehouse(settings: Settings, tmp_path: Path) -> Warehouse:
-    """A simulated world, crawled on three days, built once."""
+    """A simulated world, crawled on two days, built once."""
     warehouse = Warehouse(settings.database_url, tmp_path)
     app = create_app(World.at(0, WORLD))
     with running(app) as url:
         crawled = Settings(settings.home, settings.external_database_url, url)
-        for day in (0, 7, 14):
+        for day in (0, 9):
             app.state.world = World.at(day, WORLD)
             with hold_run_lock(crawled) as lock:
                 load(crawled, lock)
