@@ -28,6 +28,8 @@ from serving.problems import (
     ProblemError,
 )
 
+# `limit 1` keeps each track a look-up by its index: joined, the planner may read all tracks
+
 # a user's own list, and the popular tracks where there is none; a user who is not known, or was
 # deleted since, has none
 _RECOMMENDATIONS = """
@@ -92,11 +94,15 @@ _RECOMMENDATIONS = """
     from batch
     cross join users
     left join entries on entries.rank <= %(limit)s
-    left join marts.dim_tracks as tracks
-        on
-            tracks.source_name = %(source)s
-            and tracks.track_id = entries.track_id
-            and tracks.is_current
+    left join lateral (
+        select track_name, artist_name
+        from marts.dim_tracks
+        where
+            source_name = %(source)s
+            and track_id = entries.track_id
+            and is_current
+        limit 1
+    ) as tracks on true
     order by entries.rank
 """
 
@@ -128,11 +134,15 @@ _POPULAR = """
             popular.for_date = batch.for_date
             and popular.source_name = %(source)s
             and popular.rank <= %(limit)s
-    left join marts.dim_tracks as tracks
-        on
-            tracks.source_name = %(source)s
-            and tracks.track_id = popular.track_id
-            and tracks.is_current
+    left join lateral (
+        select track_name, artist_name
+        from marts.dim_tracks
+        where
+            source_name = %(source)s
+            and track_id = popular.track_id
+            and is_current
+        limit 1
+    ) as tracks on true
     order by popular.rank
 """
 
@@ -148,16 +158,20 @@ _SIMILAR = """
             similar_tracks.data_cutoff,
             similar_tracks.rank,
             similar_tracks.score,
-            tracks.track_id,
+            similar_tracks.similar_track_id as track_id,
             tracks.track_name,
             tracks.artist_name
         from recommendations.similar_tracks
-        inner join marts.dim_tracks as tracks
-            on
-                tracks.source_name = %(source)s
-                and tracks.track_id = similar_tracks.similar_track_id
-                and tracks.is_current
-                and not tracks.is_deleted
+        inner join lateral (
+            select track_name, artist_name
+            from marts.dim_tracks
+            where
+                source_name = %(source)s
+                and track_id = similar_tracks.similar_track_id
+                and is_current
+                and not is_deleted
+            limit 1
+        ) as tracks on true
         where
             similar_tracks.source_name = %(source)s
             and similar_tracks.track_id = %(track_id)s
