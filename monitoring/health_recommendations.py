@@ -79,7 +79,8 @@ def measured(decision: Decision) -> str:
     """By how much the challenger was better, with its interval."""
     if decision.difference is None:
         return ""
-    words = f"{decision.metric or 'difference'} {wording.signed(decision.difference, 3)}"
+    metric = (decision.metric or "difference").replace("@", " at ")
+    words = f"{metric} {wording.signed(decision.difference, 3)}"
     if decision.lower is not None and decision.upper is not None:
         lower, upper = wording.signed(decision.lower, 3), wording.signed(decision.upper, 3)
         words += f" ({lower} to {upper})"
@@ -150,7 +151,7 @@ def _quality_panel(source_name: str, evaluations: Sequence[Evaluation]) -> Panel
     values = ", ".join(
         f"{role} {last[role].value:.3f}{_range_text(last[role])}" for role in _ROLES if role in last
     )
-    title = f"ndcg@20 of models, {source_name}"
+    title = f"Quality of models (ndcg at 20), {source_name}"
     reading = f"At the training of {wording.moment(trained_at)}: {values}"
     return Panel(
         title=title,
@@ -169,10 +170,7 @@ def _quality_panel(source_name: str, evaluations: Sequence[Evaluation]) -> Panel
                 ]
                 for training in trainings
             ],
-            [
-                wording.short_day(next(iter(training.values())).trained_at)
-                for training in trainings
-            ],
+            [wording.short_day(next(iter(training.values())).trained_at) for training in trainings],
             lambda value: f"{value:g}",
         ),
     )

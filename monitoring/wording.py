@@ -39,12 +39,12 @@ def percentage(share: float | None) -> str:
 
 
 def points(difference: float | None) -> str:
-    """A difference of shares in percentage points: `+0.42`, `−1.20`."""
+    """A difference of shares in percentage points: with its sign, such as `+0.42`."""
     return NOTHING if difference is None else signed(100 * difference, 2)
 
 
 def signed(value: float, digits: int) -> str:
-    """`+0.42`, `−1.20`, `0.00`."""
+    """A value with its sign, such as `+0.42`; none before zero."""
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text

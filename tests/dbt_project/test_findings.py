@@ -429,7 +429,7 @@ def test_old_lists_bad_lists_and_a_fallback_are_findings_until_they_are_not(hous
     for day in days:
         recommend(house.connection, day.date(), day, liked, disliked)
     recommend(house.connection, boundary.date(), boundary, disliked, liked)
-    decide(house.connection, boundary + timedelta(hours=1), "promoted")
+    decide(house.connection, boundary + timedelta(seconds=1), "promoted")
     house.warehouse.dbt("run", "--select", *models)
     assert house.findings() == {}
 

@@ -335,8 +335,11 @@ def test_a_first_run_that_fails_is_seen_without_any_model(settings: Settings) ->
 def test_a_part_that_is_locked_costs_its_own_metrics_only(
     lived_in: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prometheus_metrics, "_PART_SECONDS", 0.1)
-    with psycopg.connect(lived_in.database_url) as connection:
+    with (
+        psycopg.connect(lived_in.database_url) as connection,
+        monkeypatch.context() as patience,
+    ):
+        patience.setattr(prometheus_metrics, "_PART_SECONDS", 0.1)
         connection.execute("lock table health.rpt_anomalies")
         found = parse(read_metrics(lived_in))
     assert (
