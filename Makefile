@@ -2,8 +2,6 @@
 .PHONY: help lock run test stop clean lint format cov docs pages report benchmark drill mutate tree dashboard
 
 PYTHON ?= python3
-# first, so that no worker is left alone with them at the end; xdist would sort by number of tests
-LONGEST = tests/warehouse/test_daily_run.py tests/warehouse/test_run_log.py tests/dbt_project/test_history_of_crawls.py tests/drills/test_crashes.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## List these targets
@@ -13,7 +11,7 @@ run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
 test: lint ## Run everything that CI runs: lint, then every test
-	@pytest -n 2 --dist loadfile --no-loadscope-reorder $(LONGEST) tests
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
@@ -29,7 +27,7 @@ format: .venv/dev ## Mend style in place
 	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project tests/dbt
 
 cov: .venv/dev ## Run the tests and write coverage to htmlcov/
-	@pytest -n 2 --dist loadfile --cov --cov-report html --cov-report term:skip-covered
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report html --cov-report term:skip-covered
 
 docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one file that opens offline
 	@dbt docs generate --static

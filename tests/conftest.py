@@ -17,6 +17,31 @@ from psycopg import sql
 from warehouse import embedded_postgres
 from warehouse.settings import Settings
 
+LONGEST = (
+    "drills",
+    "tests/warehouse/test_daily_run.py",
+    "tests/dbt_project/test_history_of_crawls.py",
+    "first_day",
+    "watched",
+)
+"""Groups of tests that take longest: they come first, so that no worker is left alone with one."""
+
+DATABASE = "test"
+"""The name of every database that dbt builds in: where another has it, it parses anew."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves tests of a file, or of what it shares with others, to one worker (loadgroup)."""
+    ranks = {}
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        group = mark.args[0] if mark else item.nodeid.partition("::")[0]
+        if mark is None:
+            item.add_marker(pytest.mark.xdist_group(group))
+        ranks[item] = LONGEST.index(group) if group in LONGEST else len(LONGEST)
+    items.sort(key=ranks.__getitem__)
+
 
 def free_port() -> int:
     """A TCP port that nobody uses now, and that no outgoing connection is given."""
@@ -29,29 +54,52 @@ def free_port() -> int:
 
 
 @contextmanager
-def empty_database(server: str, name: str) -> Iterator[str]:
+def empty_database(server: str, name: str = DATABASE) -> Iterator[str]:
     """A database that exists while the block runs.
 
     Args:
         server: URL of the server, without a database.
-        name: Its name. Give the same one to each of a kind: dbt parses the project anew when
-            the database that it connects to has another.
+        name: Its name.
 
     Yields:
         Its URL.
     """
-    database = sql.Identifier(name)
+    with _database(server, name, "template1") as url:
+        yield url
+
+
+@contextmanager
+def copied_database(url: str, name: str) -> Iterator[str]:
+    """A copy of a database, which exists while the block runs.
+
+    Args:
+        url: URL of the original; nobody may be connected to it.
+        name: The copy's name.
+
+    Yields:
+        The copy's URL.
+    """
+    server, _, original = url.rpartition("/")
+    with _database(server, name, original) as copy:
+        yield copy
+
+
+@contextmanager
+def _database(server: str, name: str, template: str) -> Iterator[str]:
+    names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(database))
-        yield f"{server}/{name}"
-        connection.execute(sql.SQL("drop database {} with (force)").format(database))
+        connection.execute(sql.SQL("create database {name} template {template}").format(**names))
+        try:
+            yield f"{server}/{name}"
+        finally:
+            connection.execute(sql.SQL("drop database {name} with (force)").format(**names))
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own settings must not reach a test."""
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    """A developer's own settings must not reach a test, nor what it shares with others."""
     for name in [name for name in os.environ if name.startswith("LISTENHOUSE_")]:
-        monkeypatch.delenv(name)
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +115,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_server: str) -> Iterator[str]:
     """An empty database of its own."""
-    with empty_database(postgres_server, "test") as url:
+    with empty_database(postgres_server) as url:
         yield url
 
 

@@ -1,18 +1,12 @@
-"""The project as dbt parses it: its manifest, read once.
+"""The project as dbt parses it.
 
-In: the repository. Out: the nodes of `manifest.json` and what dbt warned of on the way.
+In: the content of `manifest.json`. Out: its nodes, and who reads whom.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from dbt.cli.main import dbtRunner
-
-from warehouse.settings import PROJECT_ROOT
 
 Node = dict[str, Any]
 
@@ -65,25 +59,3 @@ class Manifest:
         return [
             test for test in self.nodes("test") if test.get("attached_node") == node["unique_id"]
         ]
-
-
-def parse_project(folder: Path) -> Manifest:
-    """Parses the project.
-
-    Args:
-        folder: Where dbt may write its artifacts.
-
-    Returns:
-        The manifest.
-    """
-    result = dbtRunner().invoke(
-        [
-            "--quiet",
-            "parse",
-            "--no-partial-parse",
-            *("--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT)),
-            *("--target-path", str(folder), "--log-path", str(folder)),
-        ]
-    )
-    assert result.success, result.exception
-    return Manifest(json.loads((folder / "manifest.json").read_text()))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.conftest import empty_database
-from tests.dbt_project.artifacts import Manifest, parse_project
-from tests.dbt_project.landing import Landing
-from tests.dbt_project.warehouse_build import Warehouse
+from tests.conftest import DATABASE, copied_database, empty_database
+from tests.dbt_project.artifacts import Manifest
+from tests.dbt_project.landing import Landing, boundary
+from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 
 
 @pytest.fixture
@@ -33,12 +35,41 @@ def landing(database_url: str) -> Iterator[Landing]:
 def module_warehouse(
     postgres_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Warehouse]:
-    """dbt, pointed at a database that the tests of a module share."""
-    with empty_database(postgres_server, "module") as url:
+    """dbt, pointed at a database that the tests of a module share, and no other is beside."""
+    with empty_database(postgres_server) as url:
         yield Warehouse(url, tmp_path_factory.mktemp("dbt"))
 
 
 @pytest.fixture(scope="session")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """The project as dbt parses it; needs no database."""
-    return parse_project(tmp_path_factory.mktemp("manifest"))
+def first_day(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a database in which the first of the scripted days is landed and built."""
+    with ExitStack() as stack:
+        with empty_database(postgres_server) as url:
+            with psycopg.connect(url, autocommit=True) as connection:
+                landing = Landing(connection)
+                landing.create()
+                landing.crawl(boundary(1), days()[0])
+            Warehouse(url, tmp_path_factory.mktemp("first_day")).dbt(*BUILD_UNTESTED)
+            kept_url = stack.enter_context(copied_database(url, "first_day"))
+        yield kept_url
+
+
+@pytest.fixture
+def built(first_day: str, tmp_path: Path) -> Iterator[Warehouse]:
+    """dbt, pointed at a database in which the first of the scripted days is built."""
+    with copied_database(first_day, DATABASE) as url:
+        yield Warehouse(url, tmp_path)
+
+
+@pytest.fixture
+def built_landing(built: Warehouse) -> Iterator[Landing]:
+    """Its landing schema."""
+    with psycopg.connect(built.url, autocommit=True) as connection:
+        yield Landing(connection, [boundary(1)])
+
+
+@pytest.fixture(scope="session")
+def manifest(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """The project as dbt parses it; the database need not exist."""
+    warehouse = Warehouse(f"{postgres_server}/{DATABASE}", tmp_path_factory.mktemp("manifest"))
+    return Manifest(warehouse.parse())

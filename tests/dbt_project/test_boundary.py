@@ -5,55 +5,62 @@ from __future__ import annotations
 import pytest
 
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
-from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
+from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.warehouse_build import (
+    BUILD,
+    BUILD_UNTESTED,
+    SINGULAR_TESTS,
+    Warehouse,
+)
+
+pytestmark = pytest.mark.xdist_group("first_day")
 
 FIRST = Day(users=(user(1),), tracks=(track(10),), listen_history=(history(1, [10]),))
-SECOND = FIRST.having("tracks", track(10, name="Renamed"), track(11)).having(
-    "listen_history", history(1, [11, 10])
-)
 
 
 def test_a_crawl_that_commits_during_a_build_is_left_for_the_next(
-    warehouse: Warehouse, landing: Landing
+    built: Warehouse, built_landing: Landing
 ) -> None:
-    landing.crawl(boundary(1), FIRST)
-    warehouse.dbt(*BUILD_UNTESTED)
-    before = warehouse.fingerprints()
+    before = built.fingerprints()
 
-    landing.crawl(boundary(2), SECOND)
+    built_landing.crawl(boundary(2), days()[1])
     # all but the model that pins the boundary, as if that had run just before the commit
-    warehouse.dbt(*BUILD_UNTESTED, "--exclude", "stg_moovitamix__crawls")
-    assert warehouse.fingerprints() == before
+    built.dbt(*BUILD_UNTESTED, "--exclude", "stg_moovitamix__crawls")
+    assert built.fingerprints() == before
 
-    warehouse.dbt(*BUILD, "--select", "fct_listens+")
-    assert warehouse.fingerprints() == before
+    built.dbt(*BUILD, "--select", "fct_listens+")
+    assert built.fingerprints() == before
 
-    warehouse.dbt(*BUILD_UNTESTED)
-    assert warehouse.query("select count(*) from marts.fct_listens") == [(2,)]
-
-
-def test_a_crawl_that_is_not_committed_is_invisible(warehouse: Warehouse, landing: Landing) -> None:
-    landing.crawl(boundary(1), FIRST)
-    warehouse.dbt(*BUILD_UNTESTED)
-    before = warehouse.fingerprints()
-    landing.merge(boundary(2), SECOND)
-    warehouse.dbt(*BUILD)
-    assert warehouse.fingerprints() == before
+    built.dbt(*BUILD_UNTESTED)
+    # the record that the second crawl brought
+    newest = "select count(*) from marts.fct_listens where track_id = '12' and user_id = '1'"
+    assert built.query(newest) == [(1,)]
 
 
-def test_fields_that_the_api_adds_do_not_disturb(warehouse: Warehouse, landing: Landing) -> None:
-    landing.crawl(boundary(1), FIRST)
-    warehouse.dbt(*BUILD_UNTESTED)
+def test_a_crawl_that_is_not_committed_is_invisible(
+    built: Warehouse, built_landing: Landing
+) -> None:
+    before = built.fingerprints()
+    built_landing.merge(boundary(2), days()[1])
+    built.dbt(*BUILD_UNTESTED)
+    assert built.fingerprints() == before
+    built.dbt(*SINGULAR_TESTS)
+
+
+def test_fields_that_the_api_adds_do_not_disturb(built: Warehouse, built_landing: Landing) -> None:
     for table in ("users", "tracks", "listen_history", "crawls", "rejected_records"):
-        warehouse.execute(f"alter table raw_moovitamix.{table} add column mood text")
-    landing.crawl(boundary(2), SECOND)
-    warehouse.dbt(*BUILD_UNTESTED)
+        built.execute(f"alter table raw_moovitamix.{table} add column mood text")
+    built_landing.crawl(boundary(2), days()[1])
+    built.dbt(*BUILD_UNTESTED)
 
 
 def test_a_source_without_listens_builds(warehouse: Warehouse, landing: Landing) -> None:
-    for number, day in enumerate((Day(), Day(listen_history=(history(None, None),))), start=1):
+    nothing, no_listens = Day(), Day(listen_history=(history(None, None),))
+    for number, (day, build) in enumerate(
+        ((nothing, BUILD_UNTESTED), (no_listens, BUILD)), start=1
+    ):
         landing.crawl(boundary(number), day)
-        warehouse.dbt(*BUILD)
+        warehouse.dbt(*build)
     assert warehouse.query("select count(*) from marts.fct_listens") == [(0,)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
-from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
+from tests.dbt_project.warehouse_build import BUILD_UNTESTED, SINGULAR_TESTS, Warehouse
 
 FIRST = Day(
     users=(user(1), user(2)),
@@ -64,7 +64,7 @@ def test_every_kind_of_damage_is_found(warehouse: Warehouse, landing: Landing) -
             "build",
             "--select",
             "stg_moovitamix__crawls",
-            "test_type:singular",
+            *expected,
             "--indirect-selection",
             "empty",
             check=False,
@@ -77,4 +77,4 @@ def test_every_kind_of_damage_is_found(warehouse: Warehouse, landing: Landing) -
                 f" insert into {schema}.{table} table sound.{schema}_{table}"
             )
     assert missed == {}
-    warehouse.dbt("test", "--select", "test_type:singular")
+    warehouse.dbt(*SINGULAR_TESTS)

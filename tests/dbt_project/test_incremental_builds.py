@@ -11,15 +11,9 @@ from tests.dbt_project.test_history_of_crawls import days
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.recommendations import recommend
 
+pytestmark = pytest.mark.xdist_group("first_day")
+
 INCREMENTAL = ("fct_listens", "dim_users", "rpt_user_track_affinities", "rpt_daily_track_listens")
-
-
-@pytest.fixture
-def built(warehouse: Warehouse, landing: Landing) -> Warehouse:
-    """The first day, built."""
-    landing.crawl(boundary(1), days()[0])
-    warehouse.dbt(*BUILD_UNTESTED)
-    return warehouse
 
 
 def assert_as_a_full_refresh(warehouse: Warehouse) -> None:
@@ -28,12 +22,14 @@ def assert_as_a_full_refresh(warehouse: Warehouse) -> None:
     assert warehouse.fingerprints() == built
 
 
-def test_rows_that_did_not_change_are_not_written_again(built: Warehouse, landing: Landing) -> None:
+def test_rows_that_did_not_change_are_not_written_again(
+    built: Warehouse, built_landing: Landing
+) -> None:
     written = {
         table: built.query(f"select distinct xmin::text from marts.{table}")
         for table in INCREMENTAL
     }
-    landing.crawl(boundary(2), days()[1])
+    built_landing.crawl(boundary(2), days()[1])
     built.dbt(*BUILD_UNTESTED)
     for table, (transaction,) in written.items():
         kept = f"select count(*) from marts.{table} where xmin::text = '{transaction[0]}'"
@@ -41,18 +37,18 @@ def test_rows_that_did_not_change_are_not_written_again(built: Warehouse, landin
         assert built.query(f"select count(*) from marts.{table}") > built.query(kept), table
 
 
-def test_models_that_missed_a_crawl_catch_up(built: Warehouse, landing: Landing) -> None:
-    landing.crawl(boundary(2), days()[1])
+def test_models_that_missed_a_crawl_catch_up(built: Warehouse, built_landing: Landing) -> None:
+    built_landing.crawl(boundary(2), days()[1])
     built.dbt(*BUILD_UNTESTED, "--select", "+fct_listens")
-    landing.crawl(boundary(3), days()[2])
+    built_landing.crawl(boundary(3), days()[2])
     # not even the boundary moves for these, as what they read is of the second crawl
     built.dbt(*BUILD_UNTESTED, "--select", "rpt_daily_track_listens", "stg_moovitamix__crawls")
     built.dbt(*BUILD_UNTESTED)
     assert_as_a_full_refresh(built)
 
 
-def test_a_build_without_rows_is_not_built_on(built: Warehouse, landing: Landing) -> None:
-    landing.crawl(boundary(2), days()[1])
+def test_a_build_without_rows_is_not_built_on(built: Warehouse, built_landing: Landing) -> None:
+    built_landing.crawl(boundary(2), days()[1])
     built.dbt("run", "--empty")
     built.dbt(*BUILD_UNTESTED)
     assert_as_a_full_refresh(built)
@@ -60,8 +56,9 @@ def test_a_build_without_rows_is_not_built_on(built: Warehouse, landing: Landing
 
 def test_a_model_is_built_in_full_when_its_code_changed(built: Warehouse) -> None:
     whole = built.fingerprints()
+    build = (*BUILD_UNTESTED, "--select", "rpt_daily_genre_listens")
     built.execute("delete from marts.rpt_daily_genre_listens")
-    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*build)
     assert built.query("select count(*) from marts.rpt_daily_genre_listens") == [(0,)]
 
     # as if genre_aliases.csv, the model or another before it had been edited
@@ -69,7 +66,7 @@ def test_a_model_is_built_in_full_when_its_code_changed(built: Warehouse) -> Non
         "update intermediate.model_builds set code_hash = 'of other code'"
         " where model_name = 'rpt_daily_genre_listens'"
     )
-    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*build)
     assert built.fingerprints() == whole
 
 

@@ -14,7 +14,7 @@ from ingestion import landing as landing_module
 from ingestion.landing import load
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.withdrawal import plan_withdrawal, withdraw
-from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
+from tests.dbt_project.warehouse_build import BUILD_UNTESTED, SINGULAR_TESTS, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -107,9 +107,10 @@ def test_the_marts_are_those_of_a_warehouse_that_never_saw_the_crawls(
     assert warehouse.fingerprints() != before
 
     take_back(source, third)
-    warehouse.dbt(*BUILD)
+    warehouse.dbt(*BUILD_UNTESTED)
 
     assert warehouse.fingerprints() == before
+    warehouse.dbt(*SINGULAR_TESTS)
 
 
 def test_a_crawl_after_the_withdrawal_is_built_as_if_nothing_had_been_before_it(

@@ -6,10 +6,13 @@ the marts.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,17 +21,25 @@ import psycopg
 from dbt.cli.main import dbtRunner
 from psycopg import sql
 
+from tests.commands import run_command
 from warehouse.settings import PROJECT_ROOT
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 """Builds and tests the data; dbt's unit tests, which no data changes, run once elsewhere."""
 
+SINGULAR_TESTS = ("test", "--select", "test_type:singular")
+"""What goes across models: enough where the rows of each are known to be right."""
+
 BUILD_UNTESTED = ("build", "--exclude-resource-type", "test", "unit_test")
 """Builds seeds and models only."""
 
+_QUIET = (
+    *("--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-write-json"),
+)
+"""What happened is in dbt's results; its logs and artifacts would be a fifth of a build's time."""
 
-_parsed: dict[str, bytes] = {}
-"""The project as dbt last parsed it in this process, by the database's URL: 2 s of each test."""
+_parsed: dict[tuple[str, ...], bytes] = {}
+"""The project as dbt parsed it in this process, by all that makes it parse anew: 8 s of a build."""
 
 
 class BuildFailedError(AssertionError):
@@ -82,8 +93,8 @@ class Warehouse:
         Raises:
             BuildFailedError: The command failed, and `check` is set.
         """
-        with self._environment(), self._parsed_before():
-            result = dbtRunner().invoke(["--quiet", *arguments, "--no-use-colors"])
+        with self._environment(), self._parsed_before(arguments):
+            result = dbtRunner().invoke([*arguments, *_QUIET])
         statuses: dict[str, str] = {}
         reasons = [str(result.exception)] if result.exception else []
         for node in getattr(result.result, "results", []):
@@ -95,6 +106,28 @@ class Warehouse:
         if check and not result.success:
             raise BuildFailedError("\n".join(reasons))
         return Outcome(statuses, str(result.exception or ""))
+
+    def parse(self) -> dict[str, Any]:
+        """What dbt knows of the project: the content of `manifest.json`."""
+        with self._environment(), self._parsed_before(()):
+            result = dbtRunner().invoke(["parse", *_QUIET, "--write-json"])
+        assert result.success, result.exception
+        content: dict[str, Any] = json.loads((self.folder / "target/manifest.json").read_text())
+        return content
+
+    def command(
+        self, *command: str, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs an installed command that builds, but for dbt's unit tests.
+
+        Args:
+            *command: Name of the script, and its arguments.
+            environment: Variables beside those that lead to the warehouse.
+        """
+        # what no data changes is tested elsewhere
+        variables = {**self._variables, "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}
+        with self._parsed_before(command):
+            return run_command(*command, environment={**variables, **environment})
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -133,26 +166,32 @@ class Warehouse:
         return prints
 
     @contextmanager
-    def _parsed_before(self) -> Iterator[None]:
+    def _parsed_before(self, arguments: tuple[str, ...]) -> Iterator[None]:
+        options = ("--vars", "--target")
+        key = (self.url, *(a for b, a in pairwise(arguments) if b in options))
         file = self.folder / "target" / "partial_parse.msgpack"
-        if not file.exists() and self.url in _parsed:
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(_parsed[self.url])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        if key in _parsed:
+            file.write_bytes(_parsed[key])
         yield
-        if file.exists():
-            _parsed[self.url] = file.read_bytes()
+        if key not in _parsed and file.exists():
+            _parsed[key] = file.read_bytes()
 
-    @contextmanager
-    def _environment(self) -> Iterator[None]:
-        here = Path.cwd()
-        variables = {
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {
             "LISTENHOUSE_DATABASE_URL": self.url,
             "DBT_TARGET_PATH": str(self.folder / "target"),
             "DBT_LOG_PATH": str(self.folder / "logs"),
         }
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        here = Path.cwd()
         os.chdir(PROJECT_ROOT)
         try:
-            with mock.patch.dict(os.environ, variables):
+            with mock.patch.dict(os.environ, self._variables):
                 yield
         finally:
             os.chdir(here)

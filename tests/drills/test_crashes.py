@@ -19,6 +19,8 @@ from tests.drills.killer import POINTS, Kill, drop_connections
 from tests.drills.proxy import Fault
 from warehouse.settings import PROJECT_ROOT
 
+pytestmark = pytest.mark.xdist_group("drills")
+
 STEPS = tuple(dict.fromkeys(step for step, _ in POINTS))
 COMMIT = "dlt.destinations.impl.postgres.sql_client:Psycopg2SqlClient.commit_transaction"
 MERGE = "dlt.destinations.job_client_impl:SqlLoadJob.run"

@@ -7,6 +7,8 @@ import pytest
 from tests.drills.bench import Bench
 from tests.drills.drill import WORLDS, run_drill
 
+pytestmark = pytest.mark.xdist_group("drills")
+
 SEEDS = range(WORLDS, 9 * WORLDS, WORLDS)
 """All of one world, whose clean runs serve every test here."""
 

@@ -7,6 +7,8 @@ import pytest
 from tests.drills.bench import Bench
 from tests.drills.proxy import ANSWERS, Fault
 
+pytestmark = pytest.mark.xdist_group("drills")
+
 CAUSES = {
     "500": "status 500",
     "502": "status 502",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.drills.bench import Bench, clock_of
 from tests.drills.killer import Kill
 from tests.drills.processes import Ending, Scene, run_load
 from tests.drills.proxy import Fault
+
+pytestmark = pytest.mark.xdist_group("drills")
 
 
 def test_a_second_run_at_once_is_told_who_runs_and_changes_nothing(bench: Bench) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,7 +17,7 @@ from psycopg import sql
 from ingestion.landing import load
 from ingestion.load_command import run_load
 from simulator import World, WorldConfig, create_app, running
-from tests.commands import run_command
+from tests.conftest import copied_database, empty_database
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.drills.proxy import Fault, running_proxy
 from tests.recommendations import decide, recommend, train
@@ -36,23 +35,22 @@ def warehouse(
     postgres_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Warehouse]:
     """A month of a simulated world, crawled six times and built once."""
-    name = f"test_{uuid.uuid4().hex}"
     folder = tmp_path_factory.mktemp("warehouse")
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        warehouse = Warehouse(f"{postgres_server}/{name}", folder)
-        app = create_app(World.at(DAYS[0], WORLD))
-        with running(app) as url:
-            settings = Settings(
-                home=folder, external_database_url=warehouse.url, external_api_url=url
-            )
-            for day in DAYS:
-                app.state.world = World.at(day, WORLD)
-                with hold_run_lock(settings) as lock:
-                    load(settings, lock)
-        warehouse.dbt(*BUILD_UNTESTED)
-        yield warehouse
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with ExitStack() as stack:
+        with empty_database(postgres_server) as database_url:
+            warehouse = Warehouse(database_url, folder)
+            app = create_app(World.at(DAYS[0], WORLD))
+            with running(app) as url:
+                settings = Settings(
+                    home=folder, external_database_url=warehouse.url, external_api_url=url
+                )
+                for day in DAYS:
+                    app.state.world = World.at(day, WORLD)
+                    with hold_run_lock(settings) as lock:
+                        load(settings, lock)
+            warehouse.dbt(*BUILD_UNTESTED)
+            kept_url = stack.enter_context(copied_database(database_url, "month"))
+        yield replace(warehouse, url=kept_url)
 
 
 WATCHED_DAYS = 13
@@ -61,7 +59,7 @@ WATCHED_DAYS = 13
 FAILED_DAY, RETRIED_DAY, SLOW_DAY, SPOILED_DAY = 4, 6, 8, 11
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A warehouse after a fortnight of recorded runs, one a day, in which things went wrong.
 
@@ -70,54 +68,52 @@ def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
     one met no new listen, and it alone built and tested the models. Lists were made each day, and
     models trained twice: the first was promoted, the second refused.
     """
-    name = f"test_{uuid.uuid4().hex}"
     folder = tmp_path_factory.mktemp("watched")
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        warehouse = Warehouse(f"{postgres_server}/{name}", folder)
-        app = create_app(World.at(0, WORLD))
-        with running(app) as url, running_proxy() as proxy:
-            settings = Settings(
-                home=folder,
-                external_database_url=warehouse.url,
-                external_api_url=proxy.url,
-                request_attempts=3,
-                retry_wait_seconds=0.01,
-                trigger="cron",
-            )
-            faults = {
-                FAILED_DAY: Fault("500", "tracks", times=None),
-                RETRIED_DAY: Fault("503", "listen_history", page=2),
-            }
-            for day in range(WATCHED_DAYS):
-                # what was served yesterday is served again today
-                app.state.world = World.at(min(day, WATCHED_DAYS - 2), WORLD)
-                proxy.serve(url, _spoil if day >= SPOILED_DAY else None)
-                proxy.plan(*(fault for on, fault in faults.items() if on == day))
-                if day == WATCHED_DAYS - 1:
-                    break
-                with suppress(SourceError):
-                    run_load(settings)
-                if day == SLOW_DAY:
-                    _take_longer(warehouse)
-                _let_a_day_pass(warehouse)
-            _recommend_daily(warehouse)
-            outcome = run_command(
-                "listenhouse",
-                "run",
-                environment={
-                    "LISTENHOUSE_HOME": str(folder),
-                    "LISTENHOUSE_DATABASE_URL": warehouse.url,
-                    "LISTENHOUSE_API_URL": proxy.url,
-                    "LISTENHOUSE_TRIGGER": "cron",
-                    "DBT_TARGET_PATH": str(folder / "target"),
-                    "DBT_LOG_PATH": str(folder / "logs"),
-                },
-                timeout=600,
-            )
-            assert outcome.returncode == 0, outcome.stderr
-        yield warehouse
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with ExitStack() as stack:
+        with empty_database(postgres_server) as database_url:
+            warehouse = Warehouse(database_url, folder)
+            _watch(warehouse)
+            kept_url = stack.enter_context(copied_database(database_url, "watched"))
+        yield replace(warehouse, url=kept_url)
+
+
+def _watch(warehouse: Warehouse) -> None:
+    app = create_app(World.at(0, WORLD))
+    with running(app) as url, running_proxy() as proxy:
+        settings = Settings(
+            home=warehouse.folder,
+            external_database_url=warehouse.url,
+            external_api_url=proxy.url,
+            request_attempts=3,
+            retry_wait_seconds=0.01,
+            trigger="cron",
+        )
+        faults = {
+            FAILED_DAY: Fault("500", "tracks", times=None),
+            RETRIED_DAY: Fault("503", "listen_history", page=2),
+        }
+        for day in range(WATCHED_DAYS):
+            # what was served yesterday is served again today
+            app.state.world = World.at(min(day, WATCHED_DAYS - 2), WORLD)
+            proxy.serve(url, _spoil if day >= SPOILED_DAY else None)
+            proxy.plan(*(fault for on, fault in faults.items() if on == day))
+            if day == WATCHED_DAYS - 1:
+                break
+            with suppress(SourceError):
+                run_load(settings)
+            if day == SLOW_DAY:
+                _take_longer(warehouse)
+            let_a_day_pass(warehouse.url)
+        _recommend_daily(warehouse)
+        outcome = warehouse.command(
+            *("listenhouse", "run"),
+            environment={
+                "LISTENHOUSE_HOME": str(warehouse.folder),
+                "LISTENHOUSE_API_URL": proxy.url,
+                "LISTENHOUSE_TRIGGER": "cron",
+            },
+        )
+        assert outcome.returncode == 0, outcome.stderr
 
 
 def _spoil(endpoint: str, records: list[bytes]) -> list[bytes]:
@@ -180,36 +176,33 @@ def _take_longer(warehouse: Warehouse) -> None:
         )
 
 
-def _let_a_day_pass(warehouse: Warehouse) -> None:
-    """Makes all that was recorded and landed a day older."""
-    aged = {
-        "ops.runs": ("started_at", "ended_at"),
-        "ops.steps": ("started_at", "ended_at"),
-        "raw_moovitamix.crawls": ("boundary_at", "started_at", "committed_at"),
-        "raw_moovitamix.rejected_records": ("first_seen_at", "last_seen_at", "resolved_at"),
-        **{
-            f"raw_moovitamix.{endpoint}": ("_dlt_valid_from", "_dlt_valid_to")
-            for endpoint in ("users", "tracks", "listen_history")
-        },
-    }
-    for table, columns in aged.items():
-        older = ", ".join(f"{column} = {column} - interval '1 day'" for column in columns)
-        warehouse.execute(f"update {table} set {older}")
+def let_a_day_pass(url: str) -> None:
+    """Moves everything that is recorded and landed a day into the past."""
+    with psycopg.connect(url) as connection:
+        columns = connection.execute(
+            """
+            select columns.table_schema, columns.table_name, columns.column_name
+            from information_schema.columns
+            inner join information_schema.tables using (table_schema, table_name)
+            where
+                columns.table_schema in ('ops', 'raw_moovitamix')
+                and columns.data_type = 'timestamp with time zone'
+                and tables.table_type = 'BASE TABLE'
+            """
+        ).fetchall()
+        for schema, table, column in columns:
+            connection.execute(
+                sql.SQL("update {table} set {column} = {column} - interval '1 day'").format(
+                    table=sql.Identifier(schema, table), column=sql.Identifier(column)
+                )
+            )
 
 
 @pytest.fixture
 def copied(watched: Warehouse, tmp_path: Path) -> Iterator[Warehouse]:
     """A copy of the watched warehouse, to change."""
-    name = f"test_{uuid.uuid4().hex}"
-    server, _, original = watched.url.rpartition("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(original)
-            )
-        )
-        yield replace(watched, url=f"{server}/{name}", folder=tmp_path)
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with copied_database(watched.url, "copied") as url:
+        yield replace(watched, url=url, folder=tmp_path)
 
 
 @pytest.fixture(scope="module")

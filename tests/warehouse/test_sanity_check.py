@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,13 +10,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from ingestion.landing import load
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.withdrawal import plan_withdrawal, withdraw
 from tests.commands import run_command
-from tests.conftest import empty_database, free_port
+from tests.conftest import copied_database, empty_database, free_port
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
 from warehouse.checks.finding import Finding, Status
 from warehouse.checks.sanity_check import SanityReport, check_all
@@ -166,20 +164,12 @@ class House:
 
     settings: Settings
     api: ScriptedApi
-    server: str
 
     @contextmanager
     def clone(self) -> Iterator[Settings]:
         """Settings for a copy of the warehouse, which a test may damage."""
-        origin = self.settings.database_url.rsplit("/", 1)[1]
-        name = f"test_{uuid.uuid4().hex}"
-        names = {"name": sql.Identifier(name), "origin": sql.Identifier(origin)}
-        with psycopg.connect(f"{self.server}/postgres", autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {name} template {origin}").format(**names))
-            try:
-                yield replace(self.settings, external_database_url=f"{self.server}/{name}")
-            finally:
-                connection.execute(sql.SQL("drop database {name} with (force)").format(**names))
+        with copied_database(self.settings.database_url, "clone") as url:
+            yield replace(self.settings, external_database_url=url)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +198,7 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
                 api.records["users"][-1] = user(2)
             with hold_run_lock(settings) as lock:
                 load(settings, lock)
-        yield House(settings, api, postgres_server)
+        yield House(settings, api)
 
 
 def damage(settings: Settings, statements: str) -> None:

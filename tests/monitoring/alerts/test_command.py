@@ -11,6 +11,7 @@ import pytest
 from simulator import World, WorldConfig, create_app, running
 from tests.commands import run_command
 from tests.conftest import free_port
+from tests.dbt_project.warehouse_build import Warehouse
 from tests.monitoring.alerts.conftest import Configure, Findings, Hooks, Mailbox
 
 
@@ -103,18 +104,19 @@ def test_what_cannot_be_used_is_one_line(environment: dict[str, str], tmp_path: 
 def test_an_api_that_stops_is_told_and_so_is_its_return(
     environment: dict[str, str], mailbox: Mailbox, hooks: Hooks, tmp_path: Path
 ) -> None:
-    paths = {"DBT_TARGET_PATH": str(tmp_path / "target"), "DBT_LOG_PATH": str(tmp_path / "logs")}
+    warehouse = Warehouse(environment["LISTENHOUSE_DATABASE_URL"], tmp_path)
     api = create_app(World.at(0, WorldConfig(users=100, tracks=100)))
     port = free_port()
     house = {
         **environment,
-        **paths,
         "LISTENHOUSE_API_URL": f"http://127.0.0.1:{port}",
         "LISTENHOUSE_REQUEST_ATTEMPTS": "1",
+        # the findings are those of views
+        "DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test",
     }
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
-        return run_command(*command, environment=house, timeout=600)
+        return warehouse.command(*command, environment=house)
 
     def subjects() -> list[str]:
         received = [mail["Subject"].partition(" on ")[0] for mail in mailbox.received]

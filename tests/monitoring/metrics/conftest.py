@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import replace
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from ingestion.load_command import run_load
-from tests.commands import run_command
-from tests.conftest import free_port
+from tests.conftest import copied_database, empty_database
+from tests.dbt_project.warehouse_build import Warehouse
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
+from tests.monitoring.conftest import let_a_day_pass
 from tests.recommendations import decide, recommend, train
 from warehouse.settings import Settings
 
@@ -23,35 +23,29 @@ DAYS = 9
 @pytest.fixture(scope="module")
 def lived_in(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Nine daily loads, a run with all that can be odd, a run that fails."""
-    name = f"test_{uuid.uuid4().hex}"
     folder = tmp_path_factory.mktemp("lived_in")
-    url = f"{postgres_server}/{name}"
-    with (
-        psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as administration,
-        serve(ScriptedApi()) as api,
-    ):
-        administration.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        settings = Settings(
-            home=folder, external_database_url=url, external_api_url=api.url, crawl_threads=2
-        )
-        for day in range(DAYS):
-            serve_day(api, day)
-            run_load(settings)
-            let_a_day_pass(url)
-        recommend_daily(url)
-        # far more listens than any day before, the same record twice, one that does not fit,
-        # and an API that is busy at first
-        serve_day(api, DAYS * 3)
-        api.records["users"] += [api.records["users"][0], user(900, created_at="yesterday")]
-        api.calls.clear()
-        api.fault = lambda _api, _endpoint, _page, call: Answer(b"", 503) if call == 1 else None
-        run(settings, folder)
-        api.fault = lambda *_call: Answer(b"gone", 404)
-        run(settings, folder, code=1)
-        yield settings
-        administration.execute(
-            sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-        )
+    with ExitStack() as stack:
+        api = stack.enter_context(serve(ScriptedApi()))
+        with empty_database(postgres_server) as url:
+            settings = Settings(
+                home=folder, external_database_url=url, external_api_url=api.url, crawl_threads=2
+            )
+            for day in range(DAYS):
+                serve_day(api, day)
+                run_load(settings)
+                let_a_day_pass(url)
+            recommend_daily(url)
+            # far more listens than any day before, the same record twice, one that does not fit,
+            # and an API that is busy at first
+            serve_day(api, DAYS * 3)
+            api.records["users"] += [api.records["users"][0], user(900, created_at="yesterday")]
+            api.calls.clear()
+            api.fault = lambda _api, _endpoint, _page, call: Answer(b"", 503) if call == 1 else None
+            run(settings)
+            api.fault = lambda *_call: Answer(b"gone", 404)
+            run(settings, code=1)
+            kept_url = stack.enter_context(copied_database(url, "lived_in"))
+        yield replace(settings, external_database_url=kept_url)
 
 
 def serve_day(api: ScriptedApi, day: int) -> None:
@@ -68,28 +62,6 @@ def serve_day(api: ScriptedApi, day: int) -> None:
             for number in range(1, 61)
         ],
     }
-
-
-def let_a_day_pass(url: str) -> None:
-    """Moves everything that is recorded and landed a day into the past."""
-    with psycopg.connect(url) as connection:
-        columns = connection.execute(
-            """
-            select columns.table_schema, columns.table_name, columns.column_name
-            from information_schema.columns
-            inner join information_schema.tables using (table_schema, table_name)
-            where
-                columns.table_schema in ('ops', 'raw_moovitamix')
-                and columns.data_type = 'timestamp with time zone'
-                and tables.table_type = 'BASE TABLE'
-            """
-        ).fetchall()
-        for schema, table, column in columns:
-            connection.execute(
-                sql.SQL("update {table} set {column} = {column} - interval '1 day'").format(
-                    table=sql.Identifier(schema, table), column=sql.Identifier(column)
-                )
-            )
 
 
 def recommend_daily(url: str) -> None:
@@ -114,20 +86,13 @@ def recommend_daily(url: str) -> None:
             decide(connection, boundary, decision, to_version=version, training_id=training_id)
 
 
-def run(settings: Settings, folder: Path, code: int = 0) -> None:
+def run(settings: Settings, code: int = 0) -> None:
     """Runs a day as a person does."""
-    outcome = run_command(
-        "listenhouse",
-        "run",
+    outcome = Warehouse(settings.database_url, settings.home).command(
+        *("listenhouse", "run"),
         environment={
-            "LISTENHOUSE_HOME": str(folder),
-            "LISTENHOUSE_DATABASE_URL": settings.database_url,
+            "LISTENHOUSE_HOME": str(settings.home),
             "LISTENHOUSE_API_URL": settings.api_url,
-            "LISTENHOUSE_SIMULATOR_PORT": str(free_port()),
-            "DBT_TARGET_PATH": str(folder / "target"),
-            "DBT_LOG_PATH": str(folder / "logs"),
-            # what no data changes is tested elsewhere
-            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         },
     )
     assert outcome.returncode == code, outcome.stdout + outcome.stderr
