@@ -2,8 +2,12 @@
     subject and day.
 
     `metrics` has one value (not negative, below 10^15) per metric_name, subject and
-    measured_date; `thresholds` has one row per metric_name, see the seed
-    metric_thresholds. Both are names of relations or CTEs.
+    measured_date, and in covered_hours what time it is the sum of, null where of none;
+    `thresholds` has one row per metric_name, see the seed metric_thresholds. Both are
+    names of relations or CTEs.
+
+    A day that covers less than 0.75 of the median of the `lookback_days` before, or more
+    than 1.5 of it, is "not a whole day": it is not judged, nor is any day judged by it.
 
     Everything is reckoned on log(1 + value), so that a half and a double are equally
     far away, and that 0 has a place. A value's own day and what comes after it are
@@ -19,15 +23,23 @@
     is part of the effects. 1.4826 makes a median deviation comparable with a standard
     deviation.
 
-    Before that ("leave-one-out"): expected is the mean, scale the standard deviation of
-    a new value about it, and the change has to be larger.
+    Before that ("leave-one-out"): expected is the median of the last `lookback_days`,
+    scale 1.4826 * median of |value - expected| in them, and the change has to be larger.
+    (Mean and standard deviation would take the first day of a drop for noise, and let
+    the second pass.)
 
     score = (value - expected) / scale, in logs. The scale is at least `smallest_scale`
-    (2 %), as a series without noise has none. The bounds are where the score reaches its
+    (2 %), as a series without noise has none, before four weeks `smallest_short_scale`
+    (5 %), as few days are close by chance. The bounds are where the score reaches its
     threshold, moved out to the smallest change that matters: a value is an anomaly when
     it is beyond them, in a direction that matters. -#}
 {% macro anomaly_scores(
-    metrics, thresholds, lookback_days=60, weekly_days=28, smallest_scale=0.02
+    metrics,
+    thresholds,
+    lookback_days=60,
+    weekly_days=28,
+    smallest_scale=0.02,
+    smallest_short_scale=0.05
 ) -%}
 {%- set series = 'partition by metric_name, subject' -%}
 {%- set same_weekday = series ~ ', weekday_number' -%}
@@ -35,16 +47,43 @@
 {%- set largest_log = 35 -%}
         with
 
-        logs as (
+        covers as (
 
             select
                 metric_name,
                 subject,
                 measured_date,
                 value,
+                covered_hours,
                 ln(1 + value) as log_value,
-                {{ iso_day_of_week('measured_date') }} as weekday_number
+                {{ iso_day_of_week('measured_date') }} as weekday_number,
+                array_agg(covered_hours) {{ over_days_before(series, lookback_days) }}
+                    as earlier_hours
             from {{ metrics }}
+
+        ),
+
+        -- a day that is not a whole one has no log that others are compared with
+        logs as (
+
+            select
+                covers.metric_name,
+                covers.subject,
+                covers.measured_date,
+                covers.value,
+                covers.covered_hours,
+                covers.log_value,
+                covers.weekday_number,
+                usual.median as usual_hours,
+                case
+                    when
+                        covers.covered_hours < 0.75 * usual.median
+                        or covers.covered_hours > 1.5 * usual.median
+                        then null
+                    else covers.log_value
+                end as whole_log
+            from covers
+            {{ cross_join_median('covers.earlier_hours', 'usual') }}
 
         ),
 
@@ -52,13 +91,12 @@
 
             select
                 logs.*,
-                array_agg(log_value) {{ over_days_before(series, weekly_days) }}
+                array_agg(whole_log) {{ over_days_before(series, weekly_days) }}
                     as recent_logs,
-                count(*) {{ over_days_before(series, lookback_days) }} as history_days,
-                avg(log_value) {{ over_days_before(series, lookback_days) }}
-                    as mean_log,
-                stddev_samp(log_value) {{ over_days_before(series, lookback_days) }}
-                    as deviation_log
+                array_agg(whole_log) {{ over_days_before(series, lookback_days) }}
+                    as known_logs,
+                count(whole_log) {{ over_days_before(series, lookback_days) }}
+                    as history_days
             from logs
 
         ),
@@ -71,19 +109,23 @@
                 histories.measured_date,
                 histories.weekday_number,
                 histories.value,
+                histories.covered_hours,
+                histories.usual_hours,
                 histories.log_value,
+                histories.whole_log,
                 histories.history_days,
-                histories.mean_log,
-                histories.deviation_log,
+                known.median as known_log,
+                known.deviation as known_deviation_log,
                 -- none where the series was silent for as long
-                coalesce(recent.median, histories.mean_log) as level_log,
+                coalesce(recent.median, known.median) as level_log,
                 -- less than a week is no level to compare a weekday with
                 case
                     when histories.history_days >= 7
-                        then histories.log_value - recent.median
+                        then histories.whole_log - recent.median
                 end as effect_log
             from histories
             {{ cross_join_median('histories.recent_logs', 'recent') }}
+            {{ cross_join_median_and_deviation('histories.known_logs', 'known') }}
 
         ),
 
@@ -106,13 +148,16 @@
                 effects.subject,
                 effects.measured_date,
                 effects.value,
+                effects.covered_hours,
+                effects.usual_hours,
                 effects.log_value,
+                effects.whole_log,
                 effects.weekday_days,
                 effects.history_days,
-                effects.mean_log,
-                effects.deviation_log,
+                effects.known_log,
+                effects.known_deviation_log,
                 effects.level_log + weekday.median as forecast_log,
-                abs(effects.log_value - effects.level_log - weekday.median) as miss_log
+                abs(effects.whole_log - effects.level_log - weekday.median) as miss_log
             from effects
             {{ cross_join_median('effects.weekday_effects', 'weekday') }}
 
@@ -135,10 +180,12 @@
                 reliabilities.subject,
                 reliabilities.measured_date,
                 reliabilities.value,
+                reliabilities.covered_hours,
+                reliabilities.usual_hours,
                 reliabilities.log_value,
                 reliabilities.history_days,
-                reliabilities.mean_log,
-                reliabilities.deviation_log,
+                reliabilities.known_log,
+                reliabilities.known_deviation_log,
                 reliabilities.forecast_log,
                 usual_miss.median as usual_miss_log,
                 thresholds.metric_label,
@@ -150,6 +197,7 @@
                 case
                     when reliabilities.history_days < thresholds.minimum_days
                         then 'too little history'
+                    when reliabilities.whole_log is null then 'not a whole day'
                     -- a weekday seen twice has no effect yet
                     when
                         reliabilities.history_days < {{ weekly_days }}
@@ -181,17 +229,14 @@
                 case method
                     when 'weekday-adjusted robust'
                         then greatest(0, forecast_log)
-                    when 'leave-one-out' then mean_log
+                    when 'leave-one-out' then known_log
                 end as expected_log,
-                greatest(
-                    {{ smallest_scale }},
-                    case method
-                        when 'weekday-adjusted robust'
-                            then 1.4826 * usual_miss_log
-                        when 'leave-one-out'
-                            then deviation_log * sqrt(1 + 1.0 / history_days)
-                    end
-                ) as scale_log
+                case method
+                    when 'weekday-adjusted robust'
+                        then greatest({{ smallest_scale }}, 1.4826 * usual_miss_log)
+                    else
+                        greatest({{ smallest_short_scale }}, 1.4826 * known_deviation_log)
+                end as scale_log
             from compared
 
         ),
@@ -242,6 +287,8 @@
             minimum_days,
             history_days,
             value,
+            covered_hours,
+            usual_hours,
             -- least and greatest pass over nulls
             case when expected is not null then expected end as expected,
             case when expected is not null then lower_bound end as lower_bound,

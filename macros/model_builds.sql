@@ -85,6 +85,14 @@
 cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp() }})
 {%- endmacro %}
 
+{#- As of when another model is, whenever that is asked; null where it is not built. -#}
+{% macro model_built_until(model_name) -%}
+(
+        select built_until_at from {{ model_builds() }}
+        where model_name = '{{ model_name }}'
+    )
+{%- endmacro %}
+
 {#- Whether one of these times is later than the last build. -#}
 {% macro is_since_build(columns) -%}
 (

@@ -156,7 +156,8 @@ def _volume_panel(series: Sequence[Volume], days: _Days) -> Panel:
     last = series[-1]
     reading = f"{wording.number(last.value)} on {wording.day(last.measured_date)}"
     if last.lower_bound is None or last.upper_bound is None:
-        reading += "; too few days to expect anything yet"
+        # why the day is not judged stands behind what it came to
+        reading += f"; {said(last).partition(', ')[2]}"
     else:
         reading += f", expected {expected_range(last)}"
     anomalies = [each for each in reversed(series) if each.is_anomaly]

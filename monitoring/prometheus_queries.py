@@ -417,8 +417,8 @@ _HEALTH = (
         name="daily_metrics",
         labels=("metric", "subject"),
         metrics={
-            "daily_metric_timestamp_seconds": "Start of the last day with a value.",
-            "daily_metric_value": "Value of the last day with a value.",
+            "daily_metric_timestamp_seconds": "Start of the last whole day with a value.",
+            "daily_metric_value": "Value of that day.",
             "daily_metric_expected": "What the days before let expect of that day.",
             "daily_metric_lower_bound": "Values of that day below it are anomalies.",
             "daily_metric_upper_bound": "Values of that day above it are anomalies.",
@@ -433,6 +433,7 @@ _HEALTH = (
                 lower_bound as daily_metric_lower_bound,
                 upper_bound as daily_metric_upper_bound
             from health.rpt_anomalies
+            where method <> 'not a whole day'
             order by metric_name, subject, measured_date desc
         """,
     ),
@@ -448,6 +449,7 @@ _HEALTH = (
             last_days as (
                 select distinct on (metric_name, subject) metric_name, subject, severity
                 from health.rpt_anomalies
+                where method <> 'not a whole day'
                 order by metric_name, subject, measured_date desc
             )
 

@@ -44,6 +44,42 @@ cross join lateral (
 {%- endmacro %}
 
 
+{#- The same with the median distance from the median beside it: `median`, `deviation`. -#}
+{% macro cross_join_median_and_deviation(column, alias) -%}
+{{ return(
+    adapter.dispatch('cross_join_median_and_deviation', 'listenhouse')(column, alias)
+) }}
+{%- endmacro %}
+
+{% macro default__cross_join_median_and_deviation(column, alias) -%}
+cross join lateral (
+                select
+                    min(center.median) as median,
+                    percentile(abs(element - center.median), 0.5) as deviation
+                from (select explode({{ column }}) as element)
+                cross join (
+                    select percentile(element, 0.5) as median
+                    from (select explode({{ column }}) as element)
+                ) as center
+            ) as {{ alias }}
+{%- endmacro %}
+
+{% macro postgres__cross_join_median_and_deviation(column, alias) -%}
+cross join lateral (
+                select
+                    min(center.median) as median,
+                    percentile_cont(0.5) within group (
+                        order by abs(element - center.median)
+                    ) as deviation
+                from unnest({{ column }}) as element
+                cross join (
+                    select percentile_cont(0.5) within group (order by element) as median
+                    from unnest({{ column }}) as element
+                ) as center
+            ) as {{ alias }}
+{%- endmacro %}
+
+
 {#- A number as people read it: 1,234, 12.5, 0.0625. The smaller it is, the more
     decimals; none that are zero. -#}
 {% macro number_text(expression) -%}

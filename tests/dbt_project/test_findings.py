@@ -18,6 +18,8 @@ import psycopg
 import pytest
 
 from ingestion.load_command import load_with_progress
+from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from ingestion.withdrawal import plan_withdrawal, withdraw
 from tests.conftest import free_port
 from tests.dbt_project.artifacts import Manifest
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
@@ -40,7 +42,7 @@ HEALTH = (
     "rpt_findings",
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
-DATA_MODELS = ("stg_moovitamix__crawls", "int_quality_measured")
+DATA_MODELS = ("stg_moovitamix__crawls", "int_versions_counted", "int_quality_measured")
 JUDGED = ("runs", "steps", "loads", "tests", "quality", "recommendations")
 OPS_TABLES = (
     "column_profiles",
@@ -312,6 +314,24 @@ def test_bad_records_are_a_finding_until_they_are_mended_or_usual(house: House) 
     assert house.findings() == {}
 
 
+def test_what_was_wrong_with_a_crawl_is_over_when_it_is_withdrawn(house: House) -> None:
+    house.load(hours_ago=9)
+    bad = [{"id": f"no{number}"} for number in range(5)]
+    house.api.records["tracks"] = [*served()["tracks"], *bad, track(101, mood="blue")]
+    house.load(hours_ago=8)
+    house.connection.execute("update ops.loads set landed = 99 where reported > 100")
+    assert {key.partition("|")[0] for key in house.findings()} == {
+        "conservation_broken",
+        "quarantine_rising",
+        "schema_changed",
+    }
+    names = [endpoint.name for endpoint in ENDPOINTS]
+    with hold_run_lock(house.settings) as lock:
+        plan = plan_withdrawal(lock, LANDING_SCHEMA, names, None)
+        withdraw(lock, LANDING_SCHEMA, names, plan, "a test")
+    assert house.findings() == {}
+
+
 def test_records_that_nobody_accounts_for_are_a_finding(house: House) -> None:
     house.load()
     house.connection.execute("update ops.loads set landed = 99 where table_name = 'users'")
@@ -398,6 +418,8 @@ def test_a_missing_table_of_the_source_and_old_data_are_findings(house: House) -
     house.api.records["users"] += [user(500 + number) for number in range(12)]
     house.load()
     house.warehouse.dbt(*BUILD_UNTESTED, "--select", "+int_quality_measured")
+    assert set(house.findings()) == {"data_stale|marts"}
+    house.warehouse.dbt(*BUILD_UNTESTED, "--select", "+fct_listens")
     assert house.findings() == {}
     assert house.connection.execute(
         "select value from health.fct_data_quality where measure = 'orphan_users'"
@@ -456,6 +478,7 @@ def test_the_quality_of_a_crawl_is_what_it_landed(house: House) -> None:
         ).fetchall()
     )
     assert 0 < measured.pop("ingestion_latency_seconds ") < 60
+    assert measured.pop("freshness_seconds ") > 0
     assert measured.pop("transform_delay_seconds ") == pytest.approx(7, abs=2)
     # of two records with the same key the newer one stays, and the other is rejected
     assert sum(value for name, value in measured.items() if name.startswith("rejected ")) == 2

@@ -1,3 +1,6 @@
+{#- A table: two models read it, and each would read all of landing. -#}
+{{ config(materialized='table') }}
+
 with
 
 users as (
@@ -18,38 +21,28 @@ listen_history as (
 
 ),
 
+-- a time after the crawl that saw it first cannot be
 counted as (
 
+    {% for endpoint in ['users', 'tracks', 'listen_history'] -%}
     select
-        'users' as endpoint,
+        '{{ endpoint }}' as endpoint,
         source_name,
         valid_from,
         valid_to,
-        count(*) as version_count
-    from users
+        count(*) as version_count,
+        greatest(
+            max(case when created_at <= valid_from then created_at end),
+            max(case when updated_at <= valid_from then updated_at end)
+        ) as last_named_at
+    from {{ endpoint }}
     group by source_name, valid_from, valid_to
+    {%- if not loop.last %}
 
     union all
 
-    select
-        'tracks' as endpoint,
-        source_name,
-        valid_from,
-        valid_to,
-        count(*) as version_count
-    from tracks
-    group by source_name, valid_from, valid_to
-
-    union all
-
-    select
-        'listen_history' as endpoint,
-        source_name,
-        valid_from,
-        valid_to,
-        count(*) as version_count
-    from listen_history
-    group by source_name, valid_from, valid_to
+    {% endif %}
+    {%- endfor %}
 
 )
 

@@ -25,7 +25,8 @@ left join anomalies
 where
     anomalies.value is null
     or anomalies.value <> metrics.value
-    or (anomalies.method = 'too little history') <> (anomalies.expected is null)
+    or (anomalies.method in ('too little history', 'not a whole day'))
+    <> (anomalies.expected is null)
     or (anomalies.expected is null) <> (anomalies.score is null)
     or anomalies.lower_bound < 0
     or anomalies.lower_bound > anomalies.expected

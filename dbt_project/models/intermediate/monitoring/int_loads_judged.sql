@@ -21,9 +21,37 @@ results as (
 
 ),
 
+landed_crawls as (
+
+    select * from {{ ref('stg_moovitamix__landed_crawls') }}
+
+),
+
 thresholds as (
 
     select * from {{ ref('rule_thresholds') }}
+
+),
+
+-- what a crawl was like that was withdrawn concerns nobody
+withdrawn_runs as (
+
+    select loads.run_id
+    from loads
+    left join landed_crawls on loads.crawl_id = landed_crawls.crawl_id
+    where landed_crawls.crawl_id is null
+    group by loads.run_id
+
+),
+
+standing_results as (
+
+    select results.*
+    from results
+    left join withdrawn_runs on results.run_id = withdrawn_runs.run_id
+    where
+        results.step_name = 'load'
+        and withdrawn_runs.run_id is null
 
 ),
 
@@ -31,23 +59,20 @@ histories as (
 
     select
         loads.*,
-        results.known_at,
+        standing_results.known_at,
         array_agg(loads.rejected_count) over (
-            partition by loads.table_name order by results.known_at
+            partition by loads.table_name order by standing_results.known_at
             rows between {{ earlier_loads }} preceding and 1 preceding
         ) as earlier_counts,
         count(*) over (
-            partition by loads.table_name order by results.known_at
+            partition by loads.table_name order by standing_results.known_at
             rows between {{ earlier_loads }} preceding and 1 preceding
         ) as earlier_load_count,
         row_number() over (
-            partition by loads.table_name order by results.known_at desc
+            partition by loads.table_name order by standing_results.known_at desc
         ) as recency
     from loads
-    inner join results
-        on
-            loads.run_id = results.run_id
-            and results.step_name = 'load'
+    inner join standing_results on loads.run_id = standing_results.run_id
 
 ),
 
@@ -109,15 +134,13 @@ dated_changes as (
     select
         schema_changes.run_id,
         schema_changes.description,
-        results.known_at,
+        standing_results.known_at,
         row_number() over (
-            partition by schema_changes.description order by results.known_at desc
+            partition by schema_changes.description
+            order by standing_results.known_at desc
         ) as recency
     from schema_changes
-    inner join results
-        on
-            schema_changes.run_id = results.run_id
-            and results.step_name = 'load'
+    inner join standing_results on schema_changes.run_id = standing_results.run_id
 
 ),
 

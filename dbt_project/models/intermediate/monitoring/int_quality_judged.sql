@@ -30,12 +30,22 @@ last_crawl as (
 
 ),
 
--- the crawl that the marts are as of
+built as (
+
+    select {{ model_built_until('fct_listens') }} as boundary_at
+
+),
+
+-- the crawl that the marts are as of; what is measured may be of others
 crawl as (
 
-    select committed_at
-    from last_crawl
-    where measure = 'ingestion_latency_seconds'
+    select coalesce(measured.committed_at, built.boundary_at) as committed_at
+    from built
+    left join measured
+        on
+            built.boundary_at = measured.boundary_at
+            and measured.measure = 'ingestion_latency_seconds'
+    where built.boundary_at is not null
 
 ),
 

@@ -22,6 +22,12 @@ rejected_records as (
 
 ),
 
+versions as (
+
+    select * from {{ ref('int_versions_counted') }}
+
+),
+
 inferred_users as (
 
     select * from {{ ref('int_users_inferred') }}
@@ -114,6 +120,45 @@ orphans as (
 
 ),
 
+-- what is known from when on: a crawl knows all that was landed by then
+known_times as (
+
+    select
+        source_name,
+        endpoint as table_name,
+        valid_from as known_at,
+        last_named_at,
+        cast(null as {{ dbt.type_string() }}) as crawl_id,
+        cast(null as {{ dbt.type_timestamp() }}) as committed_at
+    from versions
+
+    union all
+
+    select
+        source_name,
+        table_name,
+        boundary_at as known_at,
+        cast(null as {{ dbt.type_timestamp() }}) as last_named_at,
+        crawl_id,
+        committed_at
+    from endpoint_crawls
+
+),
+
+last_times as (
+
+    select
+        crawl_id,
+        known_at as boundary_at,
+        committed_at,
+        table_name,
+        max(last_named_at) over (
+            partition by source_name, table_name order by known_at
+        ) as last_named_at
+    from known_times
+
+),
+
 measured as (
 
     {% for measure, counted in [
@@ -183,6 +228,21 @@ measured as (
         endpoint_crawls.boundary_at,
         endpoint_crawls.committed_at,
         endpoint_crawls.table_name
+
+    union all
+
+    select
+        crawl_id,
+        boundary_at,
+        committed_at,
+        table_name,
+        'freshness_seconds' as measure,
+        '' as detail,
+        {{ seconds_between('last_named_at', 'boundary_at') }} as value
+    from last_times
+    where
+        crawl_id is not null
+        and last_named_at is not null
 
     union all
 

@@ -24,6 +24,8 @@ ranked as (
             order by anomalies.measured_date desc
         ) as recency
     from anomalies
+    -- the day is not over, or covers more than one: what the last one was, stands
+    where anomalies.method <> 'not a whole day'
 
 ),
 

@@ -10,20 +10,23 @@ node_results as (
 
 ),
 
-results as (
+steps as (
 
-    select * from {{ ref('int_run_results_dated') }}
+    select * from {{ ref('stg_ops__steps') }}
 
 ),
 
+-- what a build found is known at its end; at its beginning, where it died
 builds as (
 
     select
         run_id,
-        known_at,
-        row_number() over (order by known_at desc) as recency
-    from results
-    where step_name = 'build'
+        coalesce(ended_at, started_at) as known_at,
+        row_number() over (order by started_at desc) as recency
+    from steps
+    where
+        step_name = 'build'
+        and status <> 'running'
 
 ),
 

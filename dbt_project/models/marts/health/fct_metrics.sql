@@ -105,7 +105,8 @@ levels as (
         '{{ metric_name }}' as metric_name,
         endpoint as subject,
         measured_date,
-        {{ counted }} as value
+        {{ counted }} as value,
+        cast(null as {{ dbt.type_float() }}) as covered_hours
     from endpoint_crawls
     where is_last_of_day
     {%- if not loop.last %}
@@ -117,8 +118,9 @@ levels as (
 
 ),
 
--- what a crawl changed, or one before it that died: the day's sum counts. The first
--- crawl of all finds everything new, which no other day compares with.
+-- what a crawl changed, or one before it that died: the day's sum counts, of the time
+-- since the last crawl of the days before. The first crawl of all finds everything new,
+-- which no other day compares with.
 changes as (
 
     {% for metric_name, changed_at in [
@@ -129,7 +131,11 @@ changes as (
         '{{ metric_name }}' as metric_name,
         endpoint_crawls.endpoint as subject,
         endpoint_crawls.measured_date,
-        coalesce(sum(versions.version_count), 0) as value
+        coalesce(sum(versions.version_count), 0) as value,
+        {{ seconds_between(
+            'min(endpoint_crawls.previous_boundary_at)',
+            'max(endpoint_crawls.boundary_at)',
+        ) }} / 3600 as covered_hours
     from endpoint_crawls
     left join versions
         on
@@ -147,7 +153,10 @@ changes as (
         'listens_new' as metric_name,
         'fct_listens' as subject,
         new_crawls.measured_date,
-        coalesce(sum(observed_listens.listen_count), 0) as value
+        coalesce(sum(observed_listens.listen_count), 0) as value,
+        {{ seconds_between(
+            'min(new_crawls.previous_boundary_at)', 'max(new_crawls.boundary_at)'
+        ) }} / 3600 as covered_hours
     from new_crawls
     left join observed_listens
         on
@@ -178,7 +187,8 @@ final as (
         cast(measured_date as date) as measured_date,
 
         -- measures
-        cast(value as {{ dbt.type_float() }}) as value
+        cast(value as {{ dbt.type_float() }}) as value,
+        cast(covered_hours as {{ dbt.type_float() }}) as covered_hours
     from metrics
 
 )
@@ -187,5 +197,6 @@ select
     metric_name,
     subject,
     measured_date,
-    value
+    value,
+    covered_hours
 from final

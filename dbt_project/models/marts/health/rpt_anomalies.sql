@@ -1,7 +1,7 @@
-{#- What a day is judged by lies in the 180 days before it: 60 days of misses, each of a
+{#- What a day is judged by lies in the 240 days before it: 60 days of misses, each of a
     forecast from 60 days of effects, each of which is a distance from a level of 28 days
-    or from the mean of 60. -#}
-{% set horizon_days = 180 %}
+    or from the median of 60; which of them are whole days, the 60 before say. -#}
+{% set horizon_days = 240 %}
 {{ config(
     materialized='incremental',
     unique_key='measured_date',
@@ -67,6 +67,12 @@ explained as (
                 then
                     ', not judged: ' || figures.history_days
                     || ' of ' || figures.minimum_days || ' days of history'
+            when figures.method = 'not a whole day'
+                then
+                    ', not judged: of '
+                    || {{ number_text('round(figures.covered_hours * 10) / 10') }}
+                    || ' hours, usually '
+                    || {{ number_text('round(figures.usual_hours * 10) / 10') }}
             else
                 ', expected ' || figures.lower_text || '–' || figures.upper_text
                 || case
