@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from pydantic import BaseModel
 
 from serving import contract, problems
 from tests.serving.conftest import serving, settings_for
+from warehouse.settings import PROJECT_ROOT
 
 KEY = "key-0123456789abcdef"
 MODELS: dict[str, type[BaseModel]] = {
@@ -76,6 +79,13 @@ def test_every_answer_has_an_example_that_keeps_its_schema(description: dict[str
             "503",
         }
         assert "304" in description["paths"][path]["get"]["responses"]
+
+
+def test_the_answer_in_the_documentation_is_one() -> None:
+    text = (PROJECT_ROOT / "docs/serving.md").read_text()
+    (answer,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    read = contract.UserRecommendations.model_validate_json(answer)
+    assert read.model_dump(mode="json") == json.loads(answer)
 
 
 def test_every_parameter_has_bounds_and_an_example(description: dict[str, Any]) -> None:

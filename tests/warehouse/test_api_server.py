@@ -78,6 +78,8 @@ def test_told_to_end_it_lets_a_request_end_first(
                 wait_for_lock(filled.database_url)
                 process.send_signal(signal.SIGTERM)
                 wait_until_refused(client)
+                # whoever does not wait has hung up by then
+                connection.execute("select pg_sleep(0.5)")
             assert waiting.makefile("rb").readline().split()[1] == b"200"
         _, complaints = process.communicate(timeout=60)
     assert process.returncode == 0
