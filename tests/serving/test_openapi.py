@@ -116,7 +116,7 @@ def test_schemathesis_finds_nothing(keyed: httpx.Client, tmp_path: Path) -> None
             f"--header=X-API-Key: {KEY}",
             "--checks=all",
             "--phases=examples,coverage,fuzzing",
-            "--max-examples=10",
+            "--max-examples=5",
             "--seed=1",
             "--no-color",
         ],
