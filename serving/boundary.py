@@ -48,7 +48,7 @@ class Boundary:
             # not by Starlette's handler, which raises again: the server would hang up
             await respond(FAULT, FAULT.example)(scope, receive, watched)
         finally:
-            self._metrics.count(_route_of(scope), status, perf_counter() - begin)
+            self._metrics.count(_route_of(scope), status or FAULT.status, perf_counter() - begin)
 
 
 def _route_of(scope: Scope) -> str:

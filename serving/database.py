@@ -22,6 +22,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from serving.problems import NOT_READY, UNAVAILABLE, ProblemError
+from warehouse.database import describe
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
@@ -75,6 +76,7 @@ class Database:
             reconnect_timeout=_RECONNECT_SECONDS,
             open=False,
         )
+        self._name = describe(settings)
         self._complaint: str | None = None
 
     async def open(self) -> None:
@@ -129,9 +131,10 @@ class Database:
             return
         self._complaint = kind
         if error:
-            _logger.warning("database not read", cause=str(error).strip().split("\n")[0])
+            cause = str(error).strip().split("\n")[0]
+            _logger.warning("database not read", database=self._name, cause=cause)
         else:
-            _logger.warning("database read again")
+            _logger.warning("database read again", database=self._name)
 
 
 async def _execute(

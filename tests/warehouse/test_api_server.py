@@ -19,9 +19,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.commands import run_command
 from tests.conftest import free_port
-from tests.serving.conftest import fill
+from tests.serving.conftest import fill, running
 from tests.serving.test_database import REQUEST, address_of, locked
 from tests.serving.test_lists import LIST, problem
+from warehouse.api_server import make_app
 from warehouse.settings import PROJECT_ROOT, Settings
 
 COMMAND = str(Path(sys.executable).parent / "listenhouse")
@@ -78,6 +79,8 @@ def test_told_to_end_it_lets_a_request_end_first(
                 wait_for_lock(filled.database_url)
                 process.send_signal(signal.SIGTERM)
                 wait_until_refused(client)
+                # whoever does not wait has hung up by then
+                connection.execute("select pg_sleep(0.5)")
             assert waiting.makefile("rb").readline().split()[1] == b"200"
         _, complaints = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -159,12 +162,15 @@ def test_its_own_login_and_keys_are_used_and_told_to_nobody(
         assert secret not in output + complaints
 
 
-def test_a_page_that_was_written_is_shown_with_the_apis_own_login(filled: Settings) -> None:
+def test_a_page_that_was_written_is_shown_with_the_apis_own_login(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled.health_page_file.parent.mkdir(parents=True)
     filled.health_page_file.write_text("<!doctype html>written")
-    own = {"LISTENHOUSE_SERVING_DATABASE_URL": filled.database_url}
-    with serve(filled, **own) as (client, _):
-        assert client.get("/health").text == "<!doctype html>written"
+    monkeypatch.setenv("LISTENHOUSE_HOME", str(filled.home))
+    monkeypatch.setenv("LISTENHOUSE_SERVING_DATABASE_URL", filled.database_url)
+    with running(make_app()) as url:
+        assert httpx.get(f"{url}/health").text == "<!doctype html>written"
 
 
 def test_a_taken_port_is_one_line(filled: Settings) -> None:
