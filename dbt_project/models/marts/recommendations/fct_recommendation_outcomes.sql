@@ -1,5 +1,6 @@
-{#- By day: lists are replaced as a whole. Those are built again whose window was open as of
-    the last build. The length of the window counts as code (macros/model_builds.sql). -#}
+{#- By day: lists are replaced as a whole. Those are built again whose window was open
+    as of the last build. The length of the window counts as code
+    (macros/model_builds.sql). -#}
 {{ config(
     materialized='incremental',
     unique_key=['source_name', 'for_date'],
