@@ -1,6 +1,6 @@
 """What a day costs, by how much changed: the first load, a day with 1 % changes, one with none.
 
-    python -m benchmarks.daily [--listens 100 100000 1000000] [--details]
+    python -m benchmarks.daily [--listens 100 100000 1000000] [--steps load …] [--details]
 
 In: nothing but the installed project. Out: for each size a table on standard output: wall
 time, CPU of the process, CPU of PostgreSQL and peak memory of the load, of the models (`dbt
@@ -20,6 +20,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -47,6 +48,7 @@ def main() -> None:
     """Runs the benchmark and prints its tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--listens", type=int, nargs="+", default=[100, 100_000, 1_000_000])
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="only these")
     parser.add_argument(
         "--details", action="store_true", help="seconds of each model, day by day, as well"
     )
@@ -57,12 +59,16 @@ def main() -> None:
         embedded_postgres.start(settings, {"log_statement": "mod", "autovacuum": "off"})
         try:
             for listens in options.listens:
-                _measure_days(settings, Path(folder), listens, details=options.details)
+                _measure_days(
+                    settings, Path(folder), listens, options.steps, details=options.details
+                )
         finally:
             embedded_postgres.stop(settings)
 
 
-def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bool) -> None:
+def _measure_days(
+    settings: Settings, folder: Path, listens: int, steps: Sequence[str], *, details: bool
+) -> None:
     """Measures the three days of one size, and prints them."""
     name = f"listens_{listens}"
     server = settings.database_url.rsplit("/", 1)[0]
@@ -91,9 +97,9 @@ def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bo
         for day in DAYS:
             if day == "1 %":
                 app.state.world = app.state.world.advance()
-            for step, command in STEPS.items():
+            for step in steps:
                 print(f"{listens:,} listens, {day}: {step}", file=sys.stderr)
-                costs[day, step] = measure(command, settings, environment)
+                costs[day, step] = measure(STEPS[step], settings, environment)
                 if step == "models":
                     models[day] = _model_seconds(Path(environment["DBT_TARGET_PATH"]))
     log = settings.postgres_directory / "server.log"
@@ -101,7 +107,7 @@ def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bo
     print(f"\n{listens:,} listens; load average {load_before:.1f} before; the merge is linear")
     print(f"{'':16}{'wall s':>8}{'CPU s':>8}{'PG CPU s':>10}{'/ first':>9}{'MB':>7}{'PG MB':>7}")
     for day in DAYS:
-        for step in STEPS:
+        for step in steps:
             cost = costs[day, step]
             ratio = cost.server_cpu_seconds / max(costs["first", step].server_cpu_seconds, 0.01)
             print(
@@ -109,7 +115,7 @@ def _measure_days(settings: Settings, folder: Path, listens: int, *, details: bo
                 f"{cost.server_cpu_seconds:>10.2f}{ratio:>9.1%}{cost.peak_mb:>7.0f}"
                 f"{cost.server_peak_mb:>7.0f}"
             )
-    if details:
+    if details and "models" in steps:
         print(f"\n{'seconds':34}" + "".join(f"{day:>8}" for day in DAYS))
         for model in sorted(models["first"], key=lambda model: -models["first"][model]):
             figures = "".join(f"{models[day].get(model, 0):>8.2f}" for day in DAYS)

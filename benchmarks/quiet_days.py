@@ -7,9 +7,9 @@ faketime`). Out: each finding of `health.rpt_findings` on the day that it appear
 output; exit code 1 when a quiet day has one, or a day gone wrong has none.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the
-simulator, `dbt build` with all tests of the data. The first is two months ago: the clocks of this process
-(time-machine) and of PostgreSQL (libfaketime) are set a day ahead after each. Then days go
-wrong, one after the other, with a good day behind each: the API is down, 60 % of the day's
+simulator, `dbt build` with all tests of the data. The first is two months ago: the clocks of this
+process (time-machine) and of PostgreSQL (libfaketime) are set a day ahead after each. Then days
+go wrong, one after the other, with a good day behind each: the API is down, 60 % of the day's
 listens are lost, 40 tracks have a date that is none; at last nobody runs for two days, until
 now. With --home the warehouse is kept, to look at.
 """
@@ -20,23 +20,19 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import psycopg
-import time_machine
 
+from benchmarks.simulated_clock import Clock
 from simulator import World, WorldConfig, create_app, lose_listens, running, spoil_tracks
 from warehouse import embedded_postgres
 from warehouse.daily_run import run_day
 from warehouse.errors import ListenhouseError
 from warehouse.settings import Settings
 
-LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 POSTGRES_PORT = 25494
 # three that go wrong, a good one behind each, two on which nobody runs
 DAYS_AFTER = 8
@@ -50,8 +46,6 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--home", type=Path, help="an empty folder to keep the warehouse in")
     options = parser.parse_args()
-    if not LIBRARY.exists():
-        sys.exit(f"{LIBRARY} is missing: install it with `apt-get install faketime`.")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=options.home or Path(folder) / "home", embedded_port=POSTGRES_PORT)
         os.environ |= {
@@ -67,40 +61,6 @@ def main() -> None:
             sys.exit(1 if _run_days(settings, clock, options.days) else 0)
         finally:
             embedded_postgres.stop(settings)
-
-
-@dataclass
-class Clock:
-    """The time of this process and of PostgreSQL.
-
-    Attributes:
-        file: What libfaketime reads the server's time from.
-        days_ago: How long ago day 0 was.
-    """
-
-    file: Path
-    days_ago: int
-
-    def start_postgres(self, settings: Settings) -> None:
-        """Starts the embedded server with a clock that can be set."""
-        self.file.write_text(f"-{self.days_ago}d")
-        clock = {
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_NO_CACHE": "1",
-            # what waits and measures goes on as it is
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-        with mock.patch.dict(os.environ, clock):
-            embedded_postgres.start(settings)
-
-    @contextmanager
-    def set_to(self, day: int) -> Iterator[None]:
-        """A day, counted from 0, while the block runs."""
-        ahead = day - self.days_ago
-        self.file.write_text(f"{ahead:+}d")
-        with time_machine.travel(datetime.now(UTC) + timedelta(days=ahead)):
-            yield
 
 
 def _run_days(settings: Settings, clock: Clock, days: int) -> int:

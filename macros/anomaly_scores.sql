@@ -271,8 +271,3 @@ over (
                     and interval '1' day preceding
                 )
 {%- endmacro %}
-
-{#- To six decimals, of floating point as they are. -#}
-{% macro rounded(expression) -%}
-round(({{ expression }}) * 1000000) / 1000000
-{%- endmacro %}

@@ -50,11 +50,15 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{#- A hash over the code of a model, of the models that it is built from, and of seeds. -#}
+{#- A hash over the code of a model, of the models that it is built from, and of seeds, with
+    the settings that they name in their meta. -#}
 {% macro code_hash(unique_id) -%}
     {%- set codes = [] -%}
     {%- for node_id in ancestors(unique_id) + [unique_id] -%}
-        {%- do codes.append(node_id ~ ' ' ~ graph.nodes[node_id].checksum.checksum) -%}
+        {%- set node = graph.nodes[node_id] -%}
+        {%- do codes.append(
+            node_id ~ ' ' ~ node.checksum.checksum ~ (' ' ~ node.config.meta if node.config.meta else '')
+        ) -%}
     {%- endfor -%}
     {{ return(local_md5(codes | sort | join(' '))) }}
 {%- endmacro %}

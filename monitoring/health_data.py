@@ -1,4 +1,4 @@
-"""What the health page shows, read from `health.*`, `ops` and landing.
+"""What the health page shows, read from `health.*`, `ops`, landing and `recommendations`.
 
 In: a connection that may read these schemas. Out: a `HealthData` of counts, durations and
 judgements; no record of the source is in it. Times are UTC, without a zone.
@@ -25,6 +25,12 @@ DAYS = 90
 
 SCHEMA_CHANGES = 20
 """Changes of the API's fields that the page shows."""
+
+TRAININGS = 12
+"""Trainings of models that the page shows."""
+
+DECISIONS = 5
+"""Decisions about who is champion that the page shows."""
 
 T = TypeVar("T")
 
@@ -158,6 +164,65 @@ class SchemaChange:
 
 
 @dataclass(frozen=True)
+class Lists:
+    """The newest recommendations of a source; a row of `recommendations.batches`."""
+
+    source_name: str
+    for_date: date
+    model_version: str | None
+    user_count: int
+    list_length: int
+    short_list_count: int
+    data_cutoff: datetime
+    generated_at: datetime
+
+
+@dataclass(frozen=True)
+class Lift:
+    """How the lists of a day did; a row of `marts.rpt_recommendation_lift`."""
+
+    source_name: str
+    for_date: date
+    user_count: int
+    conversion_rate: float
+    shadow_conversion_rate: float | None
+    lift: float
+    lift_lower: float | None
+    lift_upper: float | None
+    is_window_complete: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a model was at a training: ndcg@20 on the listens that were held out last."""
+
+    source_name: str
+    training_id: UUID
+    trained_at: datetime
+    role: str
+    value: float
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision about who is champion; a row of `recommendations.promotions`."""
+
+    decision: str
+    decided_by: str
+    from_version: str | None
+    to_version: str | None
+    reason: str
+    metric: str | None
+    difference: float | None
+    lower: float | None
+    upper: float | None
+    user_count: int | None
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
 class HealthData:
     """The figures behind the page.
 
@@ -174,6 +239,10 @@ class HealthData:
         rejections: Those with most open records first.
         nodes: Models and tests of the last build.
         schema_changes: Newest first.
+        lists: Of each source; none where nothing was ever recommended.
+        lifts: By source, oldest first.
+        evaluations: Of the last trainings, by source, oldest first.
+        decisions: Newest first.
     """
 
     missing: Sequence[str]
@@ -188,6 +257,10 @@ class HealthData:
     rejections: Sequence[Rejections]
     nodes: Sequence[NodeResult]
     schema_changes: Sequence[SchemaChange]
+    lists: Sequence[Lists]
+    lifts: Sequence[Lift]
+    evaluations: Sequence[Evaluation]
+    decisions: Sequence[Decision]
 
 
 _MODELS = (
@@ -331,6 +404,68 @@ _SCHEMA_CHANGES: LiteralString = """
     limit %(schema_changes)s
 """
 
+_LISTS: LiteralString = """
+    select distinct on (source_name)
+        source_name, for_date, model_version, user_count, list_length, short_list_count,
+        data_cutoff at time zone 'UTC' as data_cutoff,
+        generated_at at time zone 'UTC' as generated_at
+    from recommendations.batches
+    order by source_name, for_date desc
+"""
+
+_LIFTS: LiteralString = """
+    select
+        source_name, for_date, user_count, conversion_rate, shadow_conversion_rate, lift,
+        lift_lower, lift_upper, is_window_complete
+    from marts.rpt_recommendation_lift
+    where
+        for_date > (select max(for_date) from marts.rpt_recommendation_lift) - %(days)s::int
+        and lift is not null
+    order by source_name, for_date
+"""
+
+_EVALUATIONS: LiteralString = """
+    with
+
+    numbered as (
+        select
+            source_name,
+            training_id,
+            started_at,
+            row_number() over (partition by source_name order by started_at desc) as place
+        from recommendations.trainings
+        where training_id in (select training_id from recommendations.evaluations)
+    )
+
+    select
+        numbered.source_name,
+        numbered.training_id,
+        numbered.started_at at time zone 'UTC' as trained_at,
+        evaluations.role,
+        evaluations.value,
+        evaluations.lower,
+        evaluations.upper
+    from numbered
+    inner join recommendations.evaluations on numbered.training_id = evaluations.training_id
+    where
+        numbered.place <= %(trainings)s
+        and evaluations.role <> 'panel'
+        and evaluations.split = 'test'
+        and evaluations.segment = 'all'
+        and evaluations.metric = 'ndcg'
+        and evaluations.cutoff = 20
+    order by numbered.source_name, numbered.started_at, evaluations.role
+"""
+
+_DECISIONS: LiteralString = """
+    select
+        decision, decided_by, from_version, to_version, reason, metric, difference, lower, upper,
+        user_count, decided_at at time zone 'UTC' as decided_at
+    from recommendations.promotions
+    order by decided_at desc
+    limit %(decisions)s
+"""
+
 
 def read_health(connection: psycopg.Connection) -> HealthData:
     """Reads what the page shows, all of it as of one moment.
@@ -351,14 +486,20 @@ def read_health(connection: psycopg.Connection) -> HealthData:
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DatabaseError(
             f"The health of the warehouse could not be read ({cause}): run `dbt build`, and check "
-            "that the user in LISTENHOUSE_DATABASE_URL may read the schemas health, ops and "
-            "raw_moovitamix."
+            "that the user in LISTENHOUSE_DATABASE_URL may read the schemas health, marts, ops, "
+            "raw_moovitamix and recommendations."
         ) from error
 
 
 def _read(connection: psycopg.Connection) -> HealthData:
     relations = _relations(connection)
-    parameters: dict[str, Any] = {"runs": RUNS, "days": DAYS, "schema_changes": SCHEMA_CHANGES}
+    parameters: dict[str, Any] = {
+        "runs": RUNS,
+        "days": DAYS,
+        "schema_changes": SCHEMA_CHANGES,
+        "trainings": TRAININGS,
+        "decisions": DECISIONS,
+    }
 
     def rows(relation: str, kind: type[T], statement: LiteralString) -> list[T]:
         if relation not in relations:
@@ -387,6 +528,10 @@ def _read(connection: psycopg.Connection) -> HealthData:
         rejections=rows("raw_moovitamix.rejected_records", Rejections, _REJECTIONS),
         nodes=rows("health.fct_node_results", NodeResult, _NODES),
         schema_changes=rows("health.fct_schema_changes", SchemaChange, _SCHEMA_CHANGES),
+        lists=rows("recommendations.batches", Lists, _LISTS),
+        lifts=rows("marts.rpt_recommendation_lift", Lift, _LIFTS),
+        evaluations=rows("recommendations.evaluations", Evaluation, _EVALUATIONS),
+        decisions=rows("recommendations.promotions", Decision, _DECISIONS),
     )
 
 
@@ -399,7 +544,9 @@ def _relations(connection: psycopg.Connection) -> set[str]:
             select nspname || '.' || relname
             from pg_class
             inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
-            where nspname in ('health', 'ops', 'raw_moovitamix') and relkind in ('r', 'v', 'm')
+            where
+                nspname in ('health', 'marts', 'ops', 'raw_moovitamix', 'recommendations')
+                and relkind in ('r', 'v', 'm')
             """
         )
     }

@@ -13,7 +13,13 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from monitoring import health_charts, health_tables, health_volumes, wording
+from monitoring import (
+    health_charts,
+    health_recommendations,
+    health_tables,
+    health_volumes,
+    wording,
+)
 from monitoring.health_data import DAYS, RUNS, HealthData, read_health
 from monitoring.health_verdict import (
     SIGNS,
@@ -98,6 +104,11 @@ def render_page(data: HealthData, made_at: datetime) -> str:
             "trace_subjects": trace_subjects,
             "traces": traces,
             "requests": health_charts.draw_requests(data),
+            "recommendation_panels": [
+                *health_recommendations.draw_lift(data),
+                *health_recommendations.draw_quality(data),
+            ],
+            "recommendation_step": health_recommendations.next_step(data),
             "endpoints": health_tables.in_order(
                 {name for row in outcomes.values() for name in row}
             ),
@@ -124,16 +135,19 @@ def render_page(data: HealthData, made_at: datetime) -> str:
             "code": _with_code,
             "counted": wording.counted,
             "day": wording.day,
+            "decision_tone": health_recommendations.decision_tone,
             "duration": wording.duration,
             "expected": health_volumes.expected_range,
             "headline": _headline,
             "lead": _lead,
+            "measured": health_recommendations.measured,
             "moment": wording.moment,
             "node_tone": node_tone,
             "number": wording.number,
             "run_tone": run_tone,
             "said": health_volumes.said,
             "severity_tone": severity_tone,
+            "told": health_recommendations.told,
             "words": wording.name,
         },
     )

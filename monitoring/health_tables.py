@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from monitoring import wording
 from monitoring.health_data import HealthData, Outcomes, Quality
 
-_MINUS = "\N{MINUS SIGN}"
-
 _ENDPOINTS = ("users", "tracks", "listen_history")
 
 MEASURES = {
@@ -70,7 +68,7 @@ def change_since(quality: Quality) -> str:
     if quality.value is None or quality.previous_value in {None, quality.value}:
         return ""
     change = quality.value - (quality.previous_value or 0)
-    return f"{'+' if change > 0 else _MINUS}{wording.number(abs(change))}"
+    return f"{'+' if change > 0 else wording.MINUS}{wording.number(abs(change))}"
 
 
 def crawl_delays(data: HealthData) -> dict[str, float | None]:

@@ -134,7 +134,9 @@ class WarehouseCollector(Collector):
                 "select set_config('statement_timeout', %s, false)", (f"{round(limit * 1000)}ms",)
             )
             cursor = connection.cursor(row_factory=dict_row)
-            rows = cursor.execute(part.common + part.query).fetchall()
+            rows = []
+            if not part.only_with or _exists(connection, part.only_with):
+                rows = cursor.execute(part.common + part.query).fetchall()
         except psycopg.Error as error:
             if connection.closed:
                 raise
@@ -232,6 +234,11 @@ def _to_metrics(reading: _Reading) -> Iterator[Metric]:
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(PREFIX + name, text, value=value)
+
+
+def _exists(connection: psycopg.Connection, table: str) -> bool:
+    row = connection.execute("select to_regclass(%s) is not null", (table,)).fetchone()
+    return bool(row and row[0])
 
 
 def _first_line(error: Exception) -> str:

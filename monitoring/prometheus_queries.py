@@ -1,7 +1,8 @@
 """What /metrics exposes: queries, whose columns are labels and metrics.
 
-In: nothing. Out: `PARTS`. What the tools recorded is read from `ops` and landing, and so is
-there before the first build and during each; what dbt judged is read from `health`.
+In: nothing. Out: `PARTS`. What the tools recorded is read from `ops`, landing and
+`recommendations`, and so is there before the first build and during each; what dbt judged is read
+from `health` and `marts`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class Part:
             null is no sample.
         query: The query, with these columns.
         common: What several queries begin with.
+        only_with: A table that not every warehouse has. Without it there is nothing to expose,
+            and nothing wrong.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Part:
     metrics: Mapping[str, str]
     query: LiteralString
     common: LiteralString = ""
+    only_with: LiteralString = ""
 
 
 _LAST_LOAD: LiteralString = """
@@ -477,5 +481,96 @@ _HEALTH = (
     ),
 )
 
-PARTS = (*_RUNS, *_LOADS, *_HTTP, *_BUILD, *_HEALTH)
+_RECOMMENDATIONS = (
+    Part(
+        name="recommendations",
+        labels=("source",),
+        metrics={
+            "recommendations_timestamp_seconds": "When the newest recommendations were made.",
+            "recommendations_boundary_timestamp_seconds": "As of when they are.",
+            "recommended_users": "Users with a list in them.",
+            "short_recommendation_lists": "Lists in them that are shorter than they should be.",
+        },
+        only_with="recommendations.batches",
+        query="""
+            select distinct on (source_name)
+                source_name as source,
+                extract(epoch from generated_at) as recommendations_timestamp_seconds,
+                extract(epoch from data_cutoff) as recommendations_boundary_timestamp_seconds,
+                user_count as recommended_users,
+                short_list_count as short_recommendation_lists
+            from recommendations.batches
+            order by source_name, for_date desc
+        """,
+    ),
+    Part(
+        name="recommendation_lift",
+        labels=("source",),
+        metrics={
+            "recommendation_lift_timestamp_seconds": (
+                "Start of the last day of recommendations whose outcome is known."
+            ),
+            "recommendation_conversion_ratio": (
+                "Share of the lists of that day that users listened to."
+            ),
+            "recommendation_lift_ratio": (
+                "By how much that is more than of the lists that popularity would have made."
+            ),
+            "recommendation_lift_lower_bound": "Lower end of the lift's 95 % interval.",
+            "recommendation_lift_upper_bound": "Upper end of the lift's 95 % interval.",
+        },
+        only_with="recommendations.batches",
+        query="""
+            select distinct on (source_name)
+                source_name as source,
+                extract(epoch from for_date) as recommendation_lift_timestamp_seconds,
+                conversion_rate as recommendation_conversion_ratio,
+                lift as recommendation_lift_ratio,
+                lift_lower as recommendation_lift_lower_bound,
+                lift_upper as recommendation_lift_upper_bound
+            from marts.rpt_recommendation_lift
+            where is_window_complete
+            order by source_name, for_date desc
+        """,
+    ),
+    Part(
+        name="champion",
+        labels=("source", "version"),
+        metrics={"champion_info": "1 for the version of the model that recommends."},
+        only_with="recommendations.promotions",
+        query="""
+            select distinct on (trainings.source_name)
+                trainings.source_name as source,
+                coalesce(promotions.to_version, 'popularity') as version,
+                1 as champion_info
+            from recommendations.promotions
+            left join recommendations.trainings
+                on promotions.training_id = trainings.training_id
+            where promotions.decision <> 'refused'
+            order by trainings.source_name, promotions.decided_at desc
+        """,
+    ),
+    Part(
+        name="model_decisions",
+        labels=("source", "decision"),
+        metrics={
+            "model_decision_timestamp_seconds": (
+                "When it was last decided so about the model that recommends."
+            )
+        },
+        only_with="recommendations.promotions",
+        query="""
+            select
+                trainings.source_name as source,
+                promotions.decision,
+                extract(epoch from max(promotions.decided_at)) as model_decision_timestamp_seconds
+            from recommendations.promotions
+            left join recommendations.trainings
+                on promotions.training_id = trainings.training_id
+            group by trainings.source_name, promotions.decision
+        """,
+    ),
+)
+
+PARTS = (*_RUNS, *_LOADS, *_HTTP, *_BUILD, *_HEALTH, *_RECOMMENDATIONS)
 """All that is read in a scrape."""

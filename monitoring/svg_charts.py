@@ -30,6 +30,12 @@ _DOTTED = 31
 
 _EMPTY = Markup()
 
+_SHAPES = {
+    "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z",
+    "diamond": "M0-5.5 5.5 0 0 5.5-5.5 0Z",
+    "square": "M-3.5-3.5h7v7h-7Z",
+}
+
 _GLYPHS = {"bad": "M-3-3 3 3M3-3-3 3", "warn": "M0-4.5V0M0 3.2V3.4"}
 """What says the same as a colour: a cross, an exclamation mark."""
 
@@ -94,6 +100,27 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A value and how sure it is, beside others of the same group.
+
+    Attributes:
+        value: Its height.
+        label: What it is, for who points at it.
+        tone: Class of its colour.
+        shape: Of its mark: circle, diamond or square.
+        low: Lower end of its interval; None where there is none.
+        high: Upper end.
+    """
+
+    value: float
+    label: str
+    tone: str
+    shape: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Share:
     """A part of a whole."""
 
@@ -153,9 +180,9 @@ def band_chart(
     unit: Callable[[float], str],
     height: int = 140,
 ) -> Markup:
-    """A line, the band it is expected in, and marks on what is outside.
+    """A line, the band around it, and marks on what is outside.
 
-    The axis begins at 0, unless all values are in its upper half.
+    The axis begins at 0, unless all values are in its upper half or some are below it.
 
     Args:
         caption: What it shows.
@@ -164,15 +191,46 @@ def band_chart(
         unit: How values are written along the axis.
         height: Of the plot, in pixels.
     """
-    lowest, highest = _reach(points)
-    ticks = round_ticks(lowest if lowest > highest / 2 else 0, highest or 1)
+    ticks = _ticks(_reach(points))
     scale = _Scale(ticks[0], ticks[-1], height)
     return _figure(
         caption,
         "img",
         height,
-        [_axes(ticks, scale, across, unit), _lines(points, scale), _dots(points, scale)],
+        # the band would hide the line at 0
+        [_lines(points, scale), _axes(ticks, scale, across, unit), _dots(points, scale)],
     )
+
+
+def interval_chart(
+    caption: Caption,
+    groups: Sequence[Sequence[Estimate | None]],
+    across: Sequence[str],
+    unit: Callable[[float], str],
+    height: int = 140,
+) -> Markup:
+    """Values with their intervals, in groups from left to right.
+
+    Args:
+        caption: What it shows.
+        groups: From left to right, all of one length; None leaves a gap.
+        across: What stands below each group, where there is room.
+        unit: How values are written along the axis.
+        height: Of the plot, in pixels.
+    """
+    ticks = _ticks(_reach([each for group in groups for each in group if each]))
+    scale = _Scale(ticks[0], ticks[-1], height)
+    slot = 1 / max(len(groups), _FEWEST_SLOTS)
+    places = [(index + 0.5) * slot for index in range(len(groups))]
+    drawn = [
+        _estimate(each, place + width * (index - (len(group) - 1) / 2), width, scale)
+        for place, group in zip(places, groups, strict=True)
+        for width in [0.72 * slot / max(len(group), 1)]
+        for index, each in enumerate(group)
+        if each
+    ]
+    labels = _spread(list(zip(places, across, strict=True)))
+    return _figure(caption, "img", height, [_axes(ticks, scale, labels, unit), *drawn])
 
 
 def sparkline(caption: Caption, points: Sequence[Point], height: int = 26) -> Markup:
@@ -215,7 +273,14 @@ def round_ticks(low: float, high: float, most: int = 4) -> list[float]:
     return [round(number * step, 9) for number in range(first, last + 1)]
 
 
-def _reach(points: Sequence[Point]) -> tuple[float, float]:
+def _ticks(reach: tuple[float, float]) -> list[float]:
+    lowest, highest = reach
+    if lowest < 0:
+        return round_ticks(lowest, max(highest, 0))
+    return round_ticks(lowest if lowest > highest / 2 else 0, highest or 1)
+
+
+def _reach(points: Sequence[Point | Estimate]) -> tuple[float, float]:
     values = [
         each
         for point in points
@@ -257,9 +322,14 @@ def _axes(
 ) -> Markup:
     lines = [
         Markup(
-            '<line class="rule" x1="0" x2="100%" y1="{y}" y2="{y}"/>'
+            '<line class="{kind}" x1="0" x2="100%" y1="{y}" y2="{y}"/>'
             '<text x="-8" y="{below}" text-anchor="end">{text}</text>'
-        ).format(y=_short(scale(tick)), below=_short(scale(tick) + 4), text=unit(tick))
+        ).format(
+            kind="rule zero" if tick == 0 > ticks[0] else "rule",
+            y=_short(scale(tick)),
+            below=_short(scale(tick) + 4),
+            text=unit(tick),
+        )
         for tick in ticks
     ]
     labels = [
@@ -296,6 +366,29 @@ def _bar(bar: Bar, place: float, slot: float, scale: _Scale) -> Markup:
         bar.tone, bar.label, _percent(place - slot / 2), _percent(slot), _short(scale.height), shape
     )
     return Markup('<a href="{}">{}</a>').format(bar.link, drawn) if bar.link else drawn
+
+
+def _estimate(each: Estimate, place: float, width: float, scale: _Scale) -> Markup:
+    span = _EMPTY
+    if each.low is not None and each.high is not None:
+        span = Markup('<line class="span" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(
+            _short(scale(each.high)), _short(scale(each.low)), x=_percent(place)
+        )
+    return Markup(
+        '<g class="{}"><title>{}</title>'
+        '<rect class="hit" x="{}" y="0" width="{}" height="{}"/>{}'
+        '<svg class="mark" x="{}" y="{}" overflow="visible"><path d="{}"/></svg></g>'
+    ).format(
+        each.tone,
+        each.label,
+        _percent(place - width / 2),
+        _percent(width),
+        _short(scale.height),
+        span,
+        _percent(place),
+        _short(scale(each.value)),
+        _SHAPES[each.shape],
+    )
 
 
 def _lines(points: Sequence[Point], scale: _Scale) -> Markup:

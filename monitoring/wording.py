@@ -9,9 +9,11 @@ import re
 from datetime import date, datetime, time, timedelta
 
 NOTHING = "–"
+MINUS = "\N{MINUS SIGN}"
 
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 
+_MANY_PERCENT = 10
 _FEW_SECONDS, _SHORT_SECONDS, _SHORT_MILLISECONDS = 0.1, 100, 10
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -26,6 +28,27 @@ def number(value: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun: `1 run`, `30 runs`."""
     return f"{count:,} {noun if count == 1 else noun + 's'}"
+
+
+def percentage(share: float | None) -> str:
+    """A share in percent: `12.5 %`, `0.64 %`."""
+    if share is None:
+        return NOTHING
+    percent = 100 * share
+    return together(f"{percent:.{1 if percent >= _MANY_PERCENT else 2}f} %")
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in percentage points: with its sign, such as `+0.42`."""
+    return NOTHING if difference is None else signed(100 * difference, 2)
+
+
+def signed(value: float, digits: int) -> str:
+    """A value with its sign, such as `+0.42`; none before zero."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return f"{'+' if value > 0 else MINUS}{text}"
 
 
 def duration(seconds: float | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -15,16 +16,18 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from warehouse.errors import INTERRUPTED, TERMINATED, ListenhouseError, SettingsError
+from warehouse.errors import (
+    INTERRUPTED,
+    TERMINATED,
+    ListenhouseError,
+    SettingsError,
+    Termination,
+)
 from warehouse.settings import Settings, read_settings
 
 
-class _Termination(KeyboardInterrupt):
-    """SIGTERM: ends a command as Ctrl-C does, so that dbt cancels what it has under way."""
-
-
 def _raise_termination(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Termination
+    raise Termination
 
 
 class _Commands(click.Group):
@@ -45,7 +48,7 @@ class _Commands(click.Group):
                 "complete it.",
                 err=True,
             )
-            sys.exit(TERMINATED if isinstance(interrupt, _Termination) else INTERRUPTED)
+            sys.exit(TERMINATED if isinstance(interrupt, Termination) else INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"max_content_width": 100})
@@ -160,6 +163,53 @@ def withdraw(crawl_id: str | None, reason: str, yes: bool) -> None:
 
     if not run_withdrawal(read_settings(), crawl_id, reason, agreed=yes):
         sys.exit(1)
+
+
+@main.command()
+@click.option(
+    "--date",
+    "for_date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day that the lists are for, instead of that of the last crawl.",
+)
+def recommend(for_date: datetime | None) -> None:
+    """Compute the lists of a day: 20 tracks for every user."""
+    from recommender.command import run_recommend  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _raise_termination)
+    run_recommend(read_settings(), for_date.date() if for_date else None)
+
+
+@main.command()
+@click.option("--if-needed", is_flag=True, help="Train when a trigger fires only, and say which.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of models and intervals.")
+def retrain(if_needed: bool, seed: int | None) -> None:
+    """Train a model; it becomes champion when it is better. Exit 1 when the data is refused."""
+    from recommender.command import run_retrain  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _raise_termination)
+    succeeded = run_retrain(read_settings(), only_if_needed=if_needed, seed=seed)
+    sys.exit(0 if succeeded or if_needed else 1)
+
+
+@main.command("rollback-model")
+@click.option("--reason", default="", help="Why; kept in the trace.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rollback_model(reason: str, yes: bool) -> None:
+    """Put the previous champion back; a second time undoes the first."""
+    from recommender.command import run_rollback  # noqa: PLC0415
+
+    if not run_rollback(read_settings(), reason, agreed=yes):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def models(as_json: bool) -> None:
+    """Show the registered models, which one is champion, and what was decided last."""
+    from recommender.command import list_models  # noqa: PLC0415
+
+    list_models(read_settings(), as_json=as_json)
 
 
 @main.command()

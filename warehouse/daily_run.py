@@ -1,4 +1,4 @@
-"""One day: start what has to run, land, build and test.
+"""One day: start what has to run, land, build and test, train when needed, recommend.
 
 In: settings. Out: a warehouse that is one crawl further, and a short report.
 """
@@ -21,6 +21,8 @@ from ingestion.crawl_ledger import count_crawls
 from ingestion.landing import LoadReport
 from ingestion.load_command import load_with_progress
 from ingestion.moovitamix import LANDING_SCHEMA
+from recommender.recommend import RecommendReport, recommend
+from recommender.retrain import RetrainReport, retrain_if_needed
 from warehouse.errors import StepFailedError
 from warehouse.ops.run_record import RunRecord
 from warehouse.redaction import without_values
@@ -60,12 +62,16 @@ class RunReport:
         load: What was landed.
         build: What was built.
         listen_count: Rows of `marts.fct_listens`.
+        training: What asked for a training, and what came of it; None where nothing recommends.
+        recommendations: What was recommended; None where nothing recommends.
         seconds: Duration by step, in order.
     """
 
     load: LoadReport | None = None
     build: BuildReport | None = None
     listen_count: int = 0
+    training: RetrainReport | None = None
+    recommendations: RecommendReport | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -106,6 +112,10 @@ def _run_steps(settings: Settings, record: RunRecord, *, accept_shrink: bool) ->
             )
         ).fetchone()
         report.listen_count = int(row[0]) if row else 0
+        # the recommender reads the marts that everybody reads, not a developer's own
+        if settings.recommends and report.build.marts_schema == "marts":
+            report.training = retrain_if_needed(settings, lock, record)
+            report.recommendations = recommend(settings, lock, record)
         report.seconds = record.seconds
     return report
 

@@ -10,6 +10,10 @@ INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after Ctrl-C and SIGTERM: 128 + the signal, as shells have it."""
 
 
+class Termination(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, so that dbt cancels what it has under way."""
+
+
 class ListenhouseError(Exception):
     """Base of all expected failures: printed without a traceback, exits with 1."""
 
@@ -68,3 +72,7 @@ class ApiServerError(ListenhouseError):
 
 class OutputError(ListenhouseError):
     """A file that was asked for cannot be written."""
+
+
+class RecommenderError(ListenhouseError):
+    """Recommendations cannot be computed, or a model cannot be trained or put in place."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.console import Console
 
 from ingestion.load_command import print_load
+from recommender.command import print_lists, print_training
 from warehouse.daily_run import RunReport
 from warehouse.settings import Settings
 
@@ -25,6 +28,11 @@ def print_summary(settings: Settings, report: RunReport) -> None:
             f"{report.listen_count:,} listens in marts.fct_listens; "
             f"{report.build.models} models built, {report.build.tests} tests passed{warned}."
         )
+    if report.training is not None and report.training.status is not None:
+        fired = tuple(trigger for trigger in report.training.triggers if trigger.fired)
+        print_training(replace(report.training, triggers=fired))
+    if report.recommendations is not None:
+        print_lists(report.recommendations)
     steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.seconds.items())
     console.print(f"{steps}.\n")
     # an external URL can hold a password, which does not belong into a log

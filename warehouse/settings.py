@@ -37,6 +37,35 @@ _SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
+class RetrainTriggers:
+    """When `listenhouse retrain --if-needed` trains.
+
+    Attributes:
+        days: Days of data since the last training (`LISTENHOUSE_RETRAIN_DAYS`).
+        cooldown_days: Days of data before which nothing triggers a training again
+            (`LISTENHOUSE_RETRAIN_COOLDOWN_DAYS`).
+        new_listens_percent: Listens since the last training, of those it saw
+            (`LISTENHOUSE_RETRAIN_NEW_LISTENS_PERCENT`).
+        outcome_days: Days of the champion's lists, the last whose outcome is known, that lift
+            and hit rate are judged by (`LISTENHOUSE_RETRAIN_OUTCOME_DAYS`).
+        lift_percent: Lift over popularity, in points, that has to be exceeded at best
+            (`LISTENHOUSE_RETRAIN_LIFT_PERCENT`).
+        hit_rate_fall_percent: Fall of the user hit rate below its earlier mean
+            (`LISTENHOUSE_RETRAIN_HIT_RATE_FALL_PERCENT`).
+        drift_percent: Population stability index of plays by genre, 25 for 0.25
+            (`LISTENHOUSE_RETRAIN_DRIFT_PERCENT`).
+    """
+
+    days: int = 7
+    cooldown_days: int = 2
+    new_listens_percent: int = 20
+    outcome_days: int = 5
+    lift_percent: int = 0
+    hit_rate_fall_percent: int = 50
+    drift_percent: int = 25
+
+
+@dataclass(frozen=True)
 class Settings:
     """What can be configured, with the environment variable behind each field.
 
@@ -69,6 +98,10 @@ class Settings:
             the clock of `LISTENHOUSE_ALERTS_TIME_ZONE`, default UTC); none without it.
         health_url: Where the health page is served, for links in alerts
             (`LISTENHOUSE_HEALTH_URL`).
+        recommends: Whether a run trains when needed and recommends (`LISTENHOUSE_RECOMMEND`,
+            `yes` or `no`).
+        models: Folder of the models' files (`LISTENHOUSE_MODELS`, default `models` in `home`).
+        retrain: When a training is needed (`LISTENHOUSE_RETRAIN_…`).
         serving_port: TCP port of the API (`LISTENHOUSE_SERVING_PORT`).
         serving_database_url: Login of the API, with fewer rights than the warehouse's own
             (`LISTENHOUSE_SERVING_DATABASE_URL`).
@@ -100,6 +133,9 @@ class Settings:
     alerts_config: Path | None = None
     quiet_hours: QuietHours | None = None
     health_url: str | None = None
+    recommends: bool = True
+    models: Path | None = None
+    retrain: RetrainTriggers = RetrainTriggers()
     serving_port: int = SERVING_PORT
     serving_database_url: str | None = None
     api_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -171,6 +207,11 @@ class Settings:
     def spool_directory(self) -> Path:
         """Where a crawl is kept until it is proven complete."""
         return self.home / "spool"
+
+    @property
+    def model_directory(self) -> Path:
+        """Where the recommender's models are."""
+        return self.models or self.home / "models"
 
     @property
     def log_directory(self) -> Path:
@@ -304,6 +345,17 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         alerts_config=path("ALERTS_CONFIG"),
         quiet_hours=read_quiet_hours(text("ALERTS_QUIET_HOURS"), text("ALERTS_TIME_ZONE")),
         health_url=health_url(),
+        recommends=choice("RECOMMEND", "yes", "no") == "yes",
+        models=path("MODELS"),
+        retrain=RetrainTriggers(
+            days=number("RETRAIN_DAYS", 7, 1, 10_000),
+            cooldown_days=number("RETRAIN_COOLDOWN_DAYS", 2, 0, 10_000),
+            new_listens_percent=number("RETRAIN_NEW_LISTENS_PERCENT", 20, 1, 1_000_000),
+            outcome_days=number("RETRAIN_OUTCOME_DAYS", 5, 1, 365),
+            lift_percent=number("RETRAIN_LIFT_PERCENT", 0, 0, 1_000),
+            hit_rate_fall_percent=number("RETRAIN_HIT_RATE_FALL_PERCENT", 50, 1, 100),
+            drift_percent=number("RETRAIN_DRIFT_PERCENT", 25, 1, 10_000),
+        ),
         serving_port=number("SERVING_PORT", SERVING_PORT, 1, 65535),
         serving_database_url=database_url("SERVING_DATABASE_URL"),
         api_keys=read_api_keys(text("API_KEYS"), path("API_KEYS_FILE")),

@@ -67,3 +67,9 @@ case
     else rtrim(to_char({{ expression }}, 'FM0.9999'), '.')
 end
 {%- endmacro %}
+
+
+{#- To six decimals, of floating point as they are. -#}
+{% macro rounded(expression) -%}
+round(({{ expression }}) * 1000000) / 1000000
+{%- endmacro %}

@@ -11,7 +11,13 @@ from dataclasses import replace
 
 from monitoring.alerts.check import check, tell_unrecorded
 from monitoring.alerts.report import print_outcomes, print_report, print_warning
-from warehouse.errors import BusyError, DatabaseError, ListenhouseError, SettingsError
+from warehouse.errors import (
+    BusyError,
+    DatabaseError,
+    ListenhouseError,
+    SettingsError,
+    Termination,
+)
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
@@ -20,7 +26,7 @@ _logger = get_logger(__name__)
 
 @contextmanager
 def alerts_afterwards(settings: Settings) -> Iterator[None]:
-    """Checks the alerts after the run in the block, unless it was interrupted.
+    """Checks the alerts after the run in the block, unless Ctrl-C ended it.
 
     Args:
         settings: Which warehouse, and who is told.
@@ -30,13 +36,13 @@ def alerts_afterwards(settings: Settings) -> Iterator[None]:
     except BusyError:
         # the run that is under way tells how it ends
         raise
-    except Exception as error:
+    except (Exception, Termination) as error:
         _check(settings, error)
         raise
     _check(settings, None)
 
 
-def _check(settings: Settings, failure: Exception | None) -> None:
+def _check(settings: Settings, failure: BaseException | None) -> None:
     try:
         _check_and_show(settings, failure)
     except SettingsError as error:
@@ -47,7 +53,7 @@ def _check(settings: Settings, failure: Exception | None) -> None:
         _warn(error)
 
 
-def _check_and_show(settings: Settings, failure: Exception | None) -> None:
+def _check_and_show(settings: Settings, failure: BaseException | None) -> None:
     try:
         report = check(settings, failure=failure)
     except DatabaseError:

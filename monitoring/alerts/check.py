@@ -5,6 +5,8 @@ In: settings, and how a run ended. Out: messages sent and recorded, and a report
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ class CheckReport:
 
 
 def check(
-    settings: Settings, *, failure: Exception | None = None, now: datetime | None = None
+    settings: Settings, *, failure: BaseException | None = None, now: datetime | None = None
 ) -> CheckReport:
     """Tells each target what is news to it.
 
@@ -73,7 +75,8 @@ def check(
         create_tables(connection)
         read = read_findings(connection)
         findings = list(read or ())
-        if failure and not any(finding.is_failed_run for finding in findings):
+        is_known = any(finding.is_failed_run for finding in findings)
+        if failure and not is_known and (read is None or not _is_recorded(connection)):
             # where there is something that judges, the run could not be recorded: that it is
             # missing at the next look does not say that it is over
             findings.insert(0, failed_run(failure, is_event=read is not None))
@@ -92,7 +95,7 @@ def check(
     )
 
 
-def tell_unrecorded(settings: Settings, failure: Exception) -> list[Outcome]:
+def tell_unrecorded(settings: Settings, failure: BaseException) -> list[Outcome]:
     """Tells of a run that failed where no database can be asked who was told before.
 
     Args:
@@ -123,6 +126,20 @@ def _connection(settings: Settings) -> Iterator[psycopg.Connection]:
             f"The PostgreSQL at {describe(settings)} failed a check of the alerts ({cause}): mend "
             "the cause, the next check tells what this one could not."
         ) from error
+
+
+def _is_recorded(connection: psycopg.Connection) -> bool:
+    """Whether the last run of this process is recorded as failed, so that the rule judges it."""
+    row = connection.execute(
+        """
+        select status = 'failed' from ops.runs
+        where host = %s and pid = %s
+        order by started_at desc
+        limit 1
+        """,
+        (socket.gethostname(), os.getpid()),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _tell(

@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import kwargs_row
 
-from warehouse.errors import ListenhouseError
+from warehouse.errors import ListenhouseError, Termination
 from warehouse.redaction import without_values
 
 _RUN_FAILED = "run_failed"
@@ -106,19 +106,20 @@ def read_findings(connection: psycopg.Connection) -> list[Finding] | None:
     return sorted(findings, key=lambda finding: (-finding.severity.rank, finding.finding_key))
 
 
-def failed_run(error: Exception, *, is_event: bool) -> Finding:
+def failed_run(error: BaseException, *, is_event: bool) -> Finding:
     """The finding that a run makes of its own failure, where the warehouse cannot say it.
 
     Args:
         error: What ended the run.
         is_event: Whether the next look will not see whether it is over.
     """
-    # what nobody foresaw can quote anything, a name too
-    cause = (
-        without_values(str(error))
-        if isinstance(error, ListenhouseError)
-        else f"an unexpected {type(error).__name__}"
-    )
+    if isinstance(error, ListenhouseError):
+        cause = without_values(str(error))
+    elif isinstance(error, Termination):
+        cause = "ended by SIGTERM"
+    else:
+        # what nobody foresaw can quote anything, a name too
+        cause = f"an unexpected {type(error).__name__}"
     return Finding(
         finding_key=f"{_RUN_FAILED}|run",
         rule_name=_RUN_FAILED,

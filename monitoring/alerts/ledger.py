@@ -50,6 +50,16 @@ _OPEN_OR_RENEW = """
         is_event = excluded.is_event
 """
 
+# a target that is dead for weeks leaves one row per notice, not one per check
+_FORGET_EARLIER_FAILURES = """
+    delete from ops.alert_deliveries
+    where
+        alert_id = %(alert_id)s
+        and target = %(target)s
+        and notice = %(notice)s
+        and status = 'failed'
+"""
+
 _RECORD = """
     insert into ops.alert_deliveries (
         alert_id, target, notice, severity, attempt, status, error, recorded_at
@@ -79,8 +89,8 @@ def hold_check_lock(
         connection.execute("select pg_advisory_lock(%s)", (_LOCK_KEY,))
     except psycopg.errors.LockNotAvailable as error:
         raise BusyError(
-            "Another check of the alerts is under way, and it has what there is to tell: try "
-            "again later."
+            "Another check of the alerts is under way for long, perhaps as a target does not "
+            "answer: the next check tells what is news."
         ) from error
     finally:
         connection.execute("reset lock_timeout")
@@ -144,9 +154,9 @@ def read_alerts(connection: psycopg.Connection, now: datetime) -> list[Alert]:
     )
     alerts = rows.fetchall()
     tellings: dict[UUID, list[Telling]] = defaultdict(list)
-    for alert_id, target, notice, severity, status in connection.execute(
+    for alert_id, target, notice, severity, attempt, status in connection.execute(
         """
-        select alert_id, target, notice, severity, status
+        select alert_id, target, notice, severity, attempt, status
         from ops.alert_deliveries
         where alert_id = any(%s)
         order by recorded_at
@@ -154,7 +164,7 @@ def read_alerts(connection: psycopg.Connection, now: datetime) -> list[Alert]:
         ([alert["alert_id"] for alert in alerts],),
     ):
         tellings[alert_id].append(
-            Telling(target, NoticeKind(notice), Severity(severity), Status(status))
+            Telling(target, NoticeKind(notice), Severity(severity), attempt, Status(status))
         )
     return [
         Alert(
@@ -179,23 +189,23 @@ def record(
         outcome: What became of them.
         now: When.
     """
+    rows = [
+        {
+            "alert_id": notice.alert.alert_id,
+            "target": outcome.target,
+            "notice": notice.kind,
+            "severity": notice.alert.finding.severity,
+            "attempt": notice.attempt,
+            "status": outcome.status,
+            "error": outcome.error,
+            "recorded_at": now,
+        }
+        for notice in notices
+    ]
     with connection.transaction():
-        connection.cursor().executemany(
-            _RECORD,
-            [
-                {
-                    "alert_id": notice.alert.alert_id,
-                    "target": outcome.target,
-                    "notice": notice.kind,
-                    "severity": notice.alert.finding.severity,
-                    "attempt": notice.attempt,
-                    "status": outcome.status,
-                    "error": outcome.error,
-                    "recorded_at": now,
-                }
-                for notice in notices
-            ],
-        )
+        if outcome.status is Status.FAILED:
+            connection.cursor().executemany(_FORGET_EARLIER_FAILURES, rows)
+        connection.cursor().executemany(_RECORD, rows)
 
 
 def record_summary(connection: psycopg.Connection, outcome: Outcome, now: datetime) -> None:

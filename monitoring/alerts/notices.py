@@ -43,13 +43,20 @@ class Telling:
         target: Name of the target.
         kind: What was told.
         severity: How bad the finding was then.
+        attempt: Which try it was; of tries that failed only the last is kept.
         status: What became of it.
     """
 
     target: str
     kind: NoticeKind
     severity: Severity
+    attempt: int
     status: Status
+
+    @property
+    def is_try(self) -> bool:
+        """Whether something was sent, rather than held."""
+        return self.status is not Status.HELD
 
 
 @dataclass(frozen=True)
@@ -111,29 +118,33 @@ def due_notices(alerts: Sequence[Alert], target: Target, *, is_quiet: bool) -> l
     """What a target has to be told, the worst first and recoveries last.
 
     Args:
-        alerts: The open ones, and those closed of late.
+        alerts: The open ones, and those closed of late; the same finding's in their order.
         target: Whom.
         is_quiet: Whether warnings wait now.
     """
-    open_keys = {alert.finding.finding_key for alert in alerts if alert.closed_at is None}
+    histories = [
+        [telling for telling in alert.tellings if telling.target == target.name] for alert in alerts
+    ]
+    # of a finding that came back, and may be gone again, only the last time counts
+    newest = {
+        alert.finding.finding_key: alert
+        for alert, history in zip(alerts, histories, strict=True)
+        if history or alert.closed_at is None
+    }
     notices = []
-    for alert in alerts:
-        if alert.closed_at is not None and alert.finding.finding_key in open_keys:
-            # it is back: that is what counts
-            continue
-        history = [telling for telling in alert.tellings if telling.target == target.name]
+    for alert, history in zip(alerts, histories, strict=True):
         kind = _due_kind(alert, target, history)
-        if kind is None:
+        if kind is None or newest[alert.finding.finding_key] is not alert:
             continue
-        same = [telling.status for telling in history if telling.kind is kind]
+        same = [telling for telling in history if telling.kind is kind]
         notices.append(
             Notice(
                 alert,
                 kind,
-                attempt=1 + same.count(Status.DELIVERED) + same.count(Status.FAILED),
+                attempt=1 + max((telling.attempt for telling in same if telling.is_try), default=0),
                 was_told=any(telling.status is Status.DELIVERED for telling in history),
                 is_held=is_quiet and alert.finding.severity is not Severity.CRITICAL,
-                was_held=Status.HELD in same,
+                was_held=any(telling.status is Status.HELD for telling in same),
             )
         )
     return sorted(

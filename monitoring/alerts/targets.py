@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from apprise import Apprise, AppriseAsset, AppriseConfig, LogCapture
+from apprise import Apprise, AppriseAsset, AppriseConfig, LogCapture, OverflowMode
 from apprise.plugins import NotifyBase
 
 from monitoring.alerts.finding import Severity
@@ -24,6 +24,17 @@ SUMMARY = "summary"
 
 TAGS = (*(severity.value for severity in reversed(Severity)), SUMMARY)
 """The tags that route; others only name a target."""
+
+_HOSTED = frozenset(
+    {
+        *("form", "forms", "json", "jsons", "xml", "xmls"),
+        *("mailto", "mailtos", "workflow", "workflows"),
+    }
+)
+"""Services that always name a host; of others a token or a topic can stand in its place."""
+
+_LONG_MESSAGES = frozenset({"workflow", "workflows"})
+"""Teams takes 28 KB, whatever Apprise says of it."""
 
 _ALWAYS = "always"
 """Apprise's tag for targets that are told of everything."""
@@ -121,8 +132,10 @@ def read_targets(settings: Settings) -> Targets:
 
 
 def shows_host(service: NotifyBase) -> bool:
-    """Whether the host in a service's URL is one: others put a token there."""
-    return "host" in service.template_tokens
+    """Whether the host in a service's URL is one: some put a token there."""
+    host = service.host or ""
+    looks_like_one = "." in host or ":" in host or host == "localhost"
+    return "host" in service.template_tokens and (service.schema in _HOSTED or looks_like_one)
 
 
 def _load(file: Path, content: str) -> tuple[list[NotifyBase], list[str]]:
@@ -141,6 +154,11 @@ def _load(file: Path, content: str) -> tuple[list[NotifyBase], list[str]]:
         config.add_config(content)
         services = list(Apprise(config, asset=asset).find(report=pending))
         said = log.getvalue()
+    for service in services:
+        # or a service with room for less refuses a long message, again and again
+        is_as_it_comes = service.overflow_mode is OverflowMode.UPSTREAM
+        if is_as_it_comes and service.schema not in _LONG_MESSAGES:
+            service.overflow_mode = OverflowMode.SPLIT
     # only where, not what: the entry can hold a password
     unusable = re.findall(
         r"^(?:WARNING|ERROR|DEBUG Unparseable).*\b(line \d+|entry #\d+)", said, re.MULTILINE

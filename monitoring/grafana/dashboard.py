@@ -95,6 +95,7 @@ def render_dashboard() -> str:
         ("Days: $metric of $subject", _days()),
         ("API", _api()),
         ("Quality of the data", _quality()),
+        ("Recommendations", _recommendations()),
         ("dbt", _build()),
         ("Scrapes", _scrapes()),
     ):
@@ -266,6 +267,48 @@ def _quality() -> _Panels:
     )
 
 
+def _recommendations() -> _Panels:
+    return (
+        _number("Champion", _series("champion_info"), legend="{{version}}")
+        .text_mode(BigValueTextMode.NAME)
+        .height(8),
+        _number(
+            "Last decision",
+            f"topk(1, {_series('model_decision_timestamp_seconds')})",
+            legend="{{decision}}",
+        )
+        .text_mode(BigValueTextMode.NAME)
+        .height(8)
+        .override_by_regexp("/fell_back/", [_fixed_color("red")])
+        .override_by_regexp("/rolled_back/", [_fixed_color("orange")]),
+        _lines(
+            "Lift over popularity, of the last day that is known",
+            (_series("recommendation_lift_ratio"), "{{source}} lift"),
+            (_series("recommendation_lift_lower_bound"), "{{source}} lower bound"),
+            (_series("recommendation_lift_upper_bound"), "{{source}} upper bound"),
+            (_series("recommendation_conversion_ratio"), "{{source}} conversion"),
+            unit="percentunit",
+            floor=None,
+            span=_EIGHTH * 3,
+        ),
+        _lines(
+            "Users with a list",
+            (_series("recommended_users"), "{{source}}"),
+            (_series("short_recommendation_lists"), "{{source}} short"),
+            span=_EIGHTH * 3,
+        ),
+        _lines(
+            "Age of the lists",
+            (f"time() - {_series('recommendations_timestamp_seconds')}", "{{source}} lists"),
+            (
+                f"time() - {_series('recommendations_boundary_timestamp_seconds')}",
+                "{{source}} listens",
+            ),
+            unit="s",
+        ),
+    )
+
+
 def _build() -> _Panels:
     return (
         _lines(
@@ -344,14 +387,17 @@ def _number(
 
 
 def _lines(
-    title: str, *queries: tuple[str, str], unit: str = "short", span: int = _THIRD
+    title: str,
+    *queries: tuple[str, str],
+    unit: str = "short",
+    floor: float | None = 0,
+    span: int = _THIRD,
 ) -> timeseries.Panel:
     panel = (
         timeseries.Panel()
         .title(title)
         .datasource(_DATASOURCE)
         .unit(unit)
-        .min(0)
         .fill_opacity(5)
         .show_points(VisibilityMode.NEVER)
         .tooltip(
@@ -360,6 +406,8 @@ def _lines(
         .span(span)
         .height(8)
     )
+    if floor is not None:
+        panel.min(floor)
     for ref_id, (expression, legend) in zip("ABCD", queries, strict=False):
         panel.with_target(_query(expression, legend, ref_id))
     return panel

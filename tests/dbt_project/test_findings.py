@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -21,6 +22,7 @@ from tests.conftest import free_port
 from tests.dbt_project.artifacts import Manifest
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
+from tests.recommendations import decide, recommend
 from warehouse.errors import ListenhouseError, SourceError
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
@@ -39,7 +41,7 @@ HEALTH = (
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
 DATA_MODELS = ("stg_moovitamix__crawls", "int_quality_measured")
-JUDGED = ("runs", "steps", "loads", "tests", "quality")
+JUDGED = ("runs", "steps", "loads", "tests", "quality", "recommendations")
 OPS_TABLES = (
     "column_profiles",
     "dbt_results",
@@ -403,6 +405,35 @@ def test_a_missing_table_of_the_source_and_old_data_are_findings(house: House) -
     ).fetchall() == [(0,), (12,)]
 
 
+def test_old_lists_bad_lists_and_a_fallback_are_findings_until_they_are_not(house: House) -> None:
+    landed = house.connection.execute("select max(boundary_at) from raw_moovitamix.crawls")
+    (boundary,) = landed.fetchone() or (None,)
+    assert boundary is not None
+    users = [str(number) for number in range(2, 101)]
+    models = ("fct_recommendation_outcomes", "int_lift_measured", "rpt_findings")
+    liked, disliked = dict.fromkeys(users, ("1",)), dict.fromkeys(users, ("1000",))
+    days = [boundary - timedelta(days=number) for number in (4, 3, 2)]
+    for day in days:
+        recommend(house.connection, day.date(), day, disliked, liked)
+    decide(house.connection, boundary, "fell_back", reason="The champion is broken.")
+    house.warehouse.dbt("run", "--select", *models)
+    found = house.findings()
+    assert set(found) == {
+        "recommendations_stale|moovitamix",
+        "model_fell_back|champion",
+        "lift_negative|moovitamix",
+    }
+    assert "48 h before the crawl of the marts" in found["recommendations_stale|moovitamix"]
+    assert "between -100 and -100 points" in found["lift_negative|moovitamix"]
+
+    for day in days:
+        recommend(house.connection, day.date(), day, liked, disliked)
+    recommend(house.connection, boundary.date(), boundary, disliked, liked)
+    decide(house.connection, boundary + timedelta(seconds=1), "promoted")
+    house.warehouse.dbt("run", "--select", *models)
+    assert house.findings() == {}
+
+
 def test_a_rule_without_thresholds_is_off(house: House) -> None:
     house.run("load", fails=SourceError("Gone."))
     house.connection.execute("delete from staging.rule_thresholds where rule_name = 'run_failed'")
@@ -449,7 +480,8 @@ def test_views_stay_when_what_they_read_is_built_alone(house: House) -> None:
         *("dim_users", "fct_metrics", "fct_runs"),
     )
     house.warehouse.dbt(
-        "run", "--full-refresh", "--select", "rpt_anomalies", "int_series_judged", "dim_users"
+        *("run", "--full-refresh", "--select", "rpt_anomalies", "int_series_judged", "dim_users"),
+        *("fct_recommendation_outcomes", "int_lift_measured"),
     )
     assert house.warehouse.query(views) == [(name,) for name in sorted(HEALTH)]
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
+from tests.recommendations import recommend
 
 OTHER_RECORD = datetime(2026, 3, 2)
 BACK_DATED = datetime(2019, 1, 1)
@@ -57,6 +58,21 @@ def days() -> list[Day]:
     return [first, second, third, fourth, fourth]
 
 
+def recommend_daily(connection: psycopg.Connection, number: int) -> None:
+    """Makes the lists of a day, once its crawl is there, from it or from an earlier one."""
+    # those of the first are from long ago: their window ends between the second and third crawl
+    cutoff = boundary(-4.5 if number == 1 else number - 1)
+    recommend(
+        connection,
+        boundary(number).date(),
+        cutoff,
+        {"1": ["12", "13"], "2": ["10", "99"], "9": ["11", "12"]},
+        {"1": ["13", "99"], "2": ["11", "10"], "9": ["12"]},
+        model_version=str(number),
+        generated_at=boundary(number),
+    )
+
+
 @dataclass
 class Built:
     """What each day's incremental build left."""
@@ -86,6 +102,7 @@ def built(module_warehouse: Warehouse) -> Built:
                 # a crawl that died after its merge; the next one heals what it left
                 landing.merge(boundary(3.5), days()[0])
             landing.crawl(boundary(number), day)
+            recommend_daily(connection, number)
             module_warehouse.dbt(*{1: ("build",), 4: BUILD}.get(number, BUILD_UNTESTED))
             built.fingerprints.append(module_warehouse.fingerprints())
             built.quality.append(quality(module_warehouse))
@@ -171,6 +188,25 @@ def test_the_versions_of_a_member_that_returned_have_no_gap(built: Built) -> Non
         (2, returned, changed, False, False),
         (3, changed, None, True, False),
     ]
+
+
+def test_a_listen_counts_for_the_lists_whose_window_it_was_observed_in(built: Built) -> None:
+    assert built.warehouse.query(
+        "select for_date - date '2026-06-01', user_id, converted_count, shadow_converted_count,"
+        " new_track_count from marts.fct_recommendation_outcomes"
+        " where converted_count + shadow_converted_count > 0 order by 1, 2"
+    ) == [
+        # the second day's listen to 12; that of the fourth to 10 by user 2 is too late
+        (0, "1", 1, 0, 3),
+        (1, "1", 1, 0, 1),
+        (1, "2", 1, 1, 1),
+        (2, "2", 1, 1, 1),
+        (3, "2", 1, 1, 1),
+    ]
+    assert built.warehouse.query(
+        "select for_date - date '2026-06-01' from marts.rpt_recommendation_lift"
+        " where is_window_complete"
+    ) == [(0,)]
 
 
 def test_no_key_of_a_fact_ever_changes(built: Built) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.test_history_of_crawls import days
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
+from tests.recommendations import recommend
 
 INCREMENTAL = ("fct_listens", "dim_users", "rpt_user_track_affinities", "rpt_daily_track_listens")
 
@@ -68,3 +71,33 @@ def test_a_model_is_built_in_full_when_its_code_changed(built: Warehouse) -> Non
     )
     built.dbt(*BUILD_UNTESTED)
     assert built.fingerprints() == whole
+
+
+def test_outcomes_follow_lists_that_are_made_again_and_another_window(
+    built: Warehouse, landing: Landing
+) -> None:
+    outcomes = (
+        "select user_id, converted_count, window_ends_at - data_cutoff_at"
+        " from marts.fct_recommendation_outcomes"
+    )
+    select = ("--select", "fct_recommendation_outcomes+")
+    day, cutoff = boundary(1).date(), boundary(1)
+    recommend(landing.connection, day, cutoff, {"1": ["11"], "2": ["10"]}, {})
+    built.dbt(*BUILD_UNTESTED, *select)
+    # user 1 listens to 12, and nobody knows user 2 any more
+    landing.crawl(boundary(2), days()[1])
+    recommend(landing.connection, day, cutoff, {"1": ["12"]}, {})
+    built.dbt(*BUILD_UNTESTED)
+    assert built.query(outcomes) == [("1", 1, timedelta(days=7))]
+
+    landing.crawl(boundary(9), days()[1])
+    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*BUILD_UNTESTED, *select, "--vars", "{recommendation_window_days: 1}")
+    assert built.query(outcomes) == [("1", 1, timedelta(days=1))]
+
+
+def test_a_window_that_is_no_number_of_days_is_one_clear_message(warehouse: Warehouse) -> None:
+    outcome = warehouse.dbt("parse", "--vars", "{recommendation_window_days: 31}", check=False)
+    assert "recommendation_window_days is '31'; it must be a whole number of days from 1 to 30" in (
+        outcome.message
+    )

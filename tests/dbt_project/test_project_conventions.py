@@ -34,6 +34,17 @@ OPS_TABLES = (
     "schema_changes",
     "steps",
 )
+RECOMMENDATION_TABLES = (
+    "batches",
+    "evaluations",
+    "popular_tracks",
+    "popularity_shadow",
+    "promotions",
+    "recommendations",
+    "similar_tracks",
+    "trainings",
+)
+SERVED = "for the API, which serves it as it is"
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "intermediate_dependent_on_marts": dict.fromkeys(
         ("int_charts_ranked", "int_listeners_summarized", "int_listening_days"), STEP_OF_A_MART
@@ -43,6 +54,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "the last verdicts of a mart, in a table that is never replaced: a view on the mart"
             " itself would be dropped with it"
         ),
+        "int_lift_measured": "the last days of a mart, in a table for the same reason",
     },
     "direct_join_to_source": dict.fromkeys(
         (
@@ -67,9 +79,15 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "sources_without_freshness": dict.fromkeys(
         OPS_TABLES, "that nobody ran is a finding of rpt_findings, and no fault of these tables"
+    )
+    | dict.fromkeys(
+        RECOMMENDATION_TABLES,
+        "that they are old is a finding of rpt_findings; a house need not recommend",
     ),
     "unused_sources": {
         "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
+        "popular_tracks": SERVED,
+        "similar_tracks": SERVED,
     },
     "staging_dependent_on_staging": dict.fromkeys(
         (

@@ -21,6 +21,7 @@ from simulator import World, WorldConfig, create_app, running
 from tests.commands import run_command
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.drills.proxy import Fault, running_proxy
+from tests.recommendations import decide, recommend, train
 from warehouse.errors import SourceError
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -66,7 +67,8 @@ def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
     One run met an API that was out of order, and failed. One had to try again. One was slow, as
     its record says. The last two met tracks without a date, and users with a field more. The last
-    one met no new listen, and it alone built and tested the models.
+    one met no new listen, and it alone built and tested the models. Lists were made each day, and
+    models trained twice: the first was promoted, the second refused.
     """
     name = f"test_{uuid.uuid4().hex}"
     folder = tmp_path_factory.mktemp("watched")
@@ -99,6 +101,7 @@ def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
                 if day == SLOW_DAY:
                     _take_longer(warehouse)
                 _let_a_day_pass(warehouse)
+            _recommend_daily(warehouse)
             outcome = run_command(
                 "listenhouse",
                 "run",
@@ -125,6 +128,47 @@ def _spoil(endpoint: str, records: list[bytes]) -> list[bytes]:
     if endpoint == "users":
         return [record.replace(b"{", b'{"country":"CA",', 1) for record in records]
     return records
+
+
+def _recommend_daily(warehouse: Warehouse) -> None:
+    """Recommends to some users what they come to listen to, all of it or the half."""
+    with psycopg.connect(warehouse.url) as connection:
+        listened: list[tuple[str, list[str]]] = connection.execute(
+            "select user_id::text, array(select distinct json_array_elements_text(items))"
+            " from raw_moovitamix.listen_history"
+            " where _dlt_valid_to is null and json_array_length(items) > 20 order by user_id"
+        ).fetchall()
+        crawls = connection.execute("select boundary_at from raw_moovitamix.crawls order by 1")
+        boundaries = [boundary for (boundary,) in crawls]
+        lists = {user: tracks[:10] for user, tracks in listened[:40]}
+        shadow = {
+            user: tracks[:5] + [f"no {number}" for number in range(5)]
+            for user, tracks in lists.items()
+        }
+        for boundary in boundaries:
+            recommend(connection, boundary.date(), boundary, lists, shadow, model_version="2")
+        popularity, better, worse = (0.12, 0.11, 0.13), (0.16, 0.15, 0.17), (0.15, 0.13, 0.17)
+        first = train(connection, boundaries[0], {"challenger": better, "popularity": popularity})
+        second = train(
+            connection,
+            boundaries[-1],
+            {"champion": better, "challenger": worse, "popularity": popularity},
+        )
+        decide(connection, boundaries[0], "promoted", to_version="2", training_id=first)
+        decide(
+            connection,
+            boundaries[-1],
+            "refused",
+            training_id=second,
+            from_version="2",
+            to_version="3",
+            reason="No better than the champion.",
+            metric="ndcg@20",
+            difference=-0.01,
+            lower=-0.02,
+            upper=0.003,
+            user_count=200,
+        )
 
 
 def _take_longer(warehouse: Warehouse) -> None:

@@ -16,7 +16,16 @@ from playwright.sync_api import Browser, Page
 
 from ingestion.load_command import run_load
 from monitoring import wording
-from monitoring.health_data import DAYS, RUNS, Finding, HealthData, NodeResult, read_health
+from monitoring.health_data import (
+    DAYS,
+    DECISIONS,
+    RUNS,
+    TRAININGS,
+    Finding,
+    HealthData,
+    NodeResult,
+    read_health,
+)
 from monitoring.health_page import make_page, render_page, write_page
 from tests.commands import run_command
 from tests.conftest import free_port
@@ -34,6 +43,7 @@ SECTIONS = (
     "steps",
     "volumes",
     "requests",
+    "recommendations",
     "quality",
     "quarantine",
     "tests",
@@ -184,12 +194,33 @@ def grown(data: HealthData) -> HealthData:
         for each in series.values()
         for day in range(DAYS)
     ]
+    lifts = [
+        replace(
+            data.lifts[0],
+            for_date=MADE_AT.date() - timedelta(days=DAYS - day),
+            is_window_complete=day < DAYS - 7,
+            lift=(day % 9 - 5) / 100,
+            lift_lower=(day % 9 - 7) / 100,
+            lift_upper=(day % 9 - 3) / 100,
+        )
+        for day in range(DAYS)
+    ]
+    evaluations = [
+        replace(
+            each, training_id=training_id, trained_at=MADE_AT - timedelta(days=TRAININGS - number)
+        )
+        for number, training_id in enumerate(ids[:TRAININGS])
+        for each in data.evaluations[-3:]
+    ]
     return replace(
         data,
         runs=runs,
         steps=spread(data.steps),
         requests=spread(data.requests),
         volumes=volumes,
+        lifts=lifts,
+        evaluations=evaluations,
+        decisions=[data.decisions[0]] * DECISIONS,
     )
 
 
@@ -219,8 +250,8 @@ def test_the_page_is_legible(  # noqa: PLR0913, PLR0917 (fixtures)
 def test_every_chart_has_marks_and_says_what_it_is(browser: Browser, file: Path) -> None:
     with opened_page(browser, file) as page:
         charts = page.locator("svg.figure").all()
-        # runs, steps, volumes, traces, endpoints, tests
-        assert len(charts) == 1 + 4 + 4 + 15 + 3 + 1
+        # runs, steps, volumes, traces, endpoints, lift and quality, tests
+        assert len(charts) == 1 + 4 + 4 + 15 + 3 + 2 + 1
         for chart in charts:
             title = chart.locator("> title").text_content()
             assert title
@@ -297,6 +328,79 @@ def test_the_figures_are_those_of_the_warehouse(
         ((passed,),) = watched.query("select count(*) from ops.dbt_results where status = 'pass'")
         assert f"{passed:,} passed" in page.inner_text("#today")
         assert "country" in page.inner_text("#schema")
+
+
+def test_recommendations_are_told_with_what_they_led_to(
+    browser: Browser, file: Path, watched: Warehouse
+) -> None:
+    ((users,),) = watched.query(
+        "select count(distinct user_id) from recommendations.batches join"
+        " recommendations.recommendations using (for_date)"
+    )
+    days = watched.query(
+        "select lift, is_window_complete from marts.rpt_recommendation_lift order by for_date"
+    )
+    known = [lift for lift, is_complete in days if is_complete]
+    assert 1 < len(known) < len(days)
+    assert known[-1] > 0
+    with opened_page(browser, file) as page:
+        section = plain(page.inner_text("#recommendations"))
+        assert f"lists of 10 tracks for {users} users" in section
+        lift, quality = page.locator("#recommendations .panel").all()
+        reading = lift.locator(".reading").inner_text()
+        assert reading.startswith(f"{wording.points(known[-1])} (")
+        assert f"{len(days) - len(known)} days more are still open" in reading
+        assert lift.locator("g title").count() == len(known)
+        assert "champion 0.160 (0.150–0.170), challenger 0.150" in plain(
+            quality.locator(".reading").inner_text()
+        )
+        # nobody was champion at the first training
+        assert quality.locator("g.champion").count() == 1
+        assert quality.locator("g.challenger .span").count() == 2
+        decisions = page.locator("#recommendations .decisions li").all_inner_texts()
+        assert "Refused: version 3; version 2 stays" in decisions[0]
+        minus = wording.MINUS
+        assert "No better than the champion." in decisions[0]
+        assert f"ndcg at 20 {minus}0.010 ({minus}0.020 to +0.003), 200 users" in decisions[0]
+        assert "Promoted: version 2, the first" in decisions[1]
+        assert "listenhouse retrain" in page.inner_text("#recommendations .then")
+
+
+def test_lists_that_are_worse_than_popularity_are_marked(
+    browser: Browser, data: HealthData, tmp_path: Path
+) -> None:
+    worse = [replace(each, lift=-0.02, lift_lower=-0.03, lift_upper=-0.01) for each in data.lifts]
+    decision = replace(data.decisions[1], decision="fell_back", from_version="2", to_version=None)
+    shown = replace(data, lifts=worse, decisions=[decision])
+    with opened_page(browser, written(shown, tmp_path)) as page:
+        lift = page.locator("#recommendations .panel").first
+        complete = sum(each.is_window_complete for each in worse)
+        assert lift.locator(".mark.bad").count() == complete
+        assert f"{complete} of {complete} days were worse than popularity" in (
+            lift.locator("desc").text_content() or ""
+        )
+        told = page.locator("#recommendations .decisions li")
+        assert "Fell back: popularity in place of version 2" in told.inner_text()
+        assert told.locator(".sign").inner_text() == "✕"
+
+
+def test_a_house_that_never_recommended_says_nothing_of_it(
+    browser: Browser, data: HealthData, tmp_path: Path
+) -> None:
+    shown = replace(data, lists=[], lifts=[], evaluations=[], decisions=[])
+    with opened_page(browser, written(shown, tmp_path)) as page:
+        assert page.locator("#recommendations").count() == 0
+    # and one whose first lists are of today says what is not known yet
+    young = replace(
+        data,
+        lifts=[replace(data.lifts[0], is_window_complete=False)],
+        evaluations=[],
+        decisions=[],
+    )
+    with opened_page(browser, written(young, tmp_path)) as page:
+        section = page.inner_text("#recommendations")
+        assert "The window of 1 day is open; none is complete yet." in section
+        assert "listenhouse retrain" in section
 
 
 def test_what_was_tried_again_is_told_by_its_cause(
@@ -432,6 +536,13 @@ def test_text_is_text_whatever_is_in_it(browser: Browser, data: HealthData, tmp_
         rejections=[replace(each, reason=evil) for each in data.rejections],
         nodes=[NodeResult(evil, "test", "fail", 3, evil, MADE_AT)],
         schema_changes=[replace(each, description=evil) for each in data.schema_changes],
+        lists=[replace(each, source_name=tag, model_version=evil) for each in data.lists],
+        lifts=[replace(each, source_name=tag) for each in data.lifts],
+        evaluations=[replace(each, source_name=tag) for each in data.evaluations],
+        decisions=[
+            replace(each, decision=evil, decided_by=evil, to_version=evil, reason=evil, metric=evil)
+            for each in data.decisions
+        ],
     )
     with opened_page(browser, written(shown, tmp_path), "phone") as page:
         assert page.locator("script, img").count() == 0

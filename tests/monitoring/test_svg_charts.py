@@ -12,10 +12,12 @@ import pytest
 from monitoring.svg_charts import (
     Bar,
     Caption,
+    Estimate,
     Point,
     Share,
     band_chart,
     bar_chart,
+    interval_chart,
     round_ticks,
     share_bar,
     sparkline,
@@ -111,6 +113,35 @@ def test_the_axis_begins_at_0_unless_that_says_nothing() -> None:
     assert lowest([990, 1010]) == "990"
 
 
+def test_what_is_below_0_is_drawn_below_a_line_of_its_own() -> None:
+    chart = parsed(
+        band_chart(CAPTION, [Point(0, -1, "a"), Point(1, 1, "b", -1, 2)], [], "{:g}".format, 90)
+    )
+    assert [text.text for text in chart.iter("text")] == ["-1", "0", "1", "2"]
+    zero = next(line for line in chart.iter("line") if line.get("class") == "rule zero")
+    assert zero.get("y1") == "60"
+    _, line = chart.findall("svg/path")
+    assert numbers(line.get("d") or "") == [0, 90, 1000, 30]
+
+
+def test_estimates_stand_beside_each_other_in_their_group() -> None:
+    group = [
+        None,
+        Estimate(2, "two", "challenger", "diamond", 1, 3),
+        Estimate(1, "one", "popularity", "square"),
+    ]
+    chart = parsed(interval_chart(CAPTION, [group, group[::-1]], ["a", "b"], "{:g}".format, 90))
+    drawn = [each for each in chart.iter("g") if each.find("title") is not None]
+    assert [each.findtext("title") for each in drawn] == ["two", "one", "one", "two"]
+    assert [each.get("class") for each in drawn[:2]] == ["challenger", "popularity"]
+    marks = [mark for each in drawn for mark in each.findall("svg")]
+    places = [numbers(mark.get("x") or "")[0] for mark in marks]
+    assert places == sorted(places)
+    assert [mark.get("y") for mark in marks] == ["30", "60", "60", "30"]
+    spans = [(line.get("y1"), line.get("y2")) for each in drawn for line in each.findall("line")]
+    assert spans == [("0", "60")] * 2
+
+
 def test_labels_of_bars_leave_each_other_room() -> None:
     bars = [Bar(1, str(index)) for index in range(30)]
     words = [f"{index} Nov" for index in range(30)]
@@ -143,6 +174,9 @@ def test_text_is_text_whatever_is_in_it() -> None:
     drawings = [
         bar_chart(caption, [Bar(1, evil, link=evil)], [evil], lambda _: evil),
         band_chart(caption, [Point(0, 1, evil, tone="bad")], [(0, evil)], lambda _: evil),
+        interval_chart(
+            caption, [[Estimate(1, evil, "champion", "circle")]], [evil], lambda _: evil
+        ),
         sparkline(caption, [Point(0, 1, evil)]),
         share_bar(caption, [Share(1, evil, "good")]),
     ]

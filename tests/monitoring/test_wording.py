@@ -76,3 +76,24 @@ def test_days_are_days_of_the_week() -> None:
     assert wording.short_day(NOW.date()) == "21 Nov"
     assert wording.moment(NOW) == "21 Nov 2026, 08:12"
     assert wording.moment(datetime(2026, 11, 21)) == "21 Nov 2026"
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(None, "–"), (0.00644, "0.64 %"), (0.125, "12.5 %"), (1, "100.0 %")]
+)
+def test_a_share_is_told_in_percent(share: float | None, words: str) -> None:
+    assert plain(wording.percentage(share)) == words
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        (None, "–"),
+        (0.00423, "+0.42"),
+        (-0.012, f"{wording.MINUS}1.20"),
+        (-0.00001, "0.00"),
+        (0, "0.00"),
+    ],
+)
+def test_a_difference_has_its_sign(difference: float | None, words: str) -> None:
+    assert wording.points(difference) == words

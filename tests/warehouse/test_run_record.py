@@ -14,7 +14,7 @@ from ingestion.load_record import recorded_requests
 from ingestion.moovitamix import ENDPOINTS
 from ingestion.pages import PageReader
 from tests.ingestion.scripted_api import Answer, ScriptedApi, serve, user
-from warehouse.errors import SourceError
+from warehouse.errors import SourceError, Termination
 from warehouse.ops.run_history import read_runs
 from warehouse.ops.run_record import RunRecord
 from warehouse.settings import Settings
@@ -80,7 +80,13 @@ def test_an_interrupted_run_is_told_from_a_failed_one(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_that_raises(settings, KeyboardInterrupt())
-    assert rows(connection, "select status from ops.runs") == [("interrupted",)]
+    # a person stops a run with Ctrl-C, a scheduler whose patience ends with SIGTERM
+    with pytest.raises(Termination):
+        run_that_raises(settings, Termination())
+    assert rows(connection, "select status from ops.runs order by started_at") == [
+        ("interrupted",),
+        ("failed",),
+    ]
 
 
 def test_a_run_that_died_is_marked_by_the_next_and_counts_as_an_attempt(

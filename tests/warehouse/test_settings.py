@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warehouse.errors import SettingsError
-from warehouse.settings import PROJECT_ROOT, read_settings
+from warehouse.settings import PROJECT_ROOT, RetrainTriggers, read_settings
 
 
 def test_without_any_variable_everything_is_ours() -> None:
@@ -16,6 +16,8 @@ def test_without_any_variable_everything_is_ours() -> None:
     assert settings.uses_embedded_postgres
     assert settings.uses_simulator
     assert settings.home == PROJECT_ROOT / ".listenhouse"
+    assert settings.model_directory == PROJECT_ROOT / ".listenhouse" / "models"
+    assert settings.retrain == RetrainTriggers()
     assert settings.database_url == "postgresql://listenhouse@127.0.0.1:25432/listenhouse"
 
 
@@ -34,6 +36,8 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
             "LISTENHOUSE_ALERTS_QUIET_HOURS": "22 - 07",
             "LISTENHOUSE_ALERTS_TIME_ZONE": "Europe/Berlin",
             "LISTENHOUSE_HEALTH_URL": "https://house.example/health?theme=dark",
+            "LISTENHOUSE_MODELS": str(tmp_path / "elsewhere"),
+            "LISTENHOUSE_RETRAIN_DAYS": "14",
         }
     )
 
@@ -44,6 +48,8 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
     assert settings.alerts_config == tmp_path / "alerts.yml"
     assert str(settings.quiet_hours) == "22:00 to 7:00 Europe/Berlin"
     assert settings.health_url == "https://house.example/health?theme=dark"
+    assert settings.model_directory == tmp_path / "elsewhere"
+    assert settings.retrain == RetrainTriggers(days=14)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,9 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
         ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2%off@db.example/music"),
         ("LISTENHOUSE_DATABASE_URL", "postgresql://ada:hunter2@db.example/music?speed=high"),
         ("LISTENHOUSE_API_URL", "https://api.example/v1?key=hunter2"),
+        ("LISTENHOUSE_RETRAIN_DAYS", "0"),
+        ("LISTENHOUSE_RETRAIN_LIFT_PERCENT", "-1"),
+        ("LISTENHOUSE_RETRAIN_HIT_RATE_FALL_PERCENT", "101"),
         ("LISTENHOUSE_LOG_LEVEL", "loud"),
         ("LISTENHOUSE_LOG_FORMAT", "xml"),
         ("LISTENHOUSE_LOG_FILES", "-1"),

@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse.database import connect, describe
-from warehouse.errors import DatabaseError
+from warehouse.errors import DatabaseError, Termination
 from warehouse.ops.resource_usage import ResourceUsage, measured
 from warehouse.ops.tables import SCHEMA, create_tables
 from warehouse.redaction import without_values
@@ -271,6 +271,9 @@ class RunRecord:
 
 
 def _ending_of(error: BaseException) -> tuple[RunStatus, str]:
+    if isinstance(error, Termination):
+        # a scheduler whose patience ends sends it: nobody watches as with Ctrl-C
+        return RunStatus.FAILED, "ended by SIGTERM: did the time of a scheduler run out?"
     if isinstance(error, KeyboardInterrupt):
         return RunStatus.INTERRUPTED, "interrupted by a signal"
     return RunStatus.FAILED, without_values(str(error) or type(error).__name__)

@@ -11,7 +11,7 @@ import pytest
 from monitoring.alerts.after_run import alerts_afterwards
 from tests.conftest import free_port
 from tests.monitoring.alerts.conftest import Configure, Findings, Hooks
-from warehouse.errors import BusyError, SourceError
+from warehouse.errors import BusyError, SourceError, Termination
 from warehouse.settings import Settings
 
 
@@ -73,6 +73,15 @@ def test_a_run_beside_another_or_interrupted_says_nothing(
     run_badly(one, KeyboardInterrupt())
     assert capsys.readouterr().out == ""
     assert hooks.received == []
+
+
+def test_a_run_that_a_scheduler_ends_is_told(
+    one: Settings, hooks: Hooks, findings: Findings
+) -> None:
+    findings.are()
+    run_badly(one, Termination())
+    ((_, payload),) = hooks.received
+    assert "listenhouse run failed: ended by SIGTERM" in payload["message"]
 
 
 def test_without_targets_findings_are_shown(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from monitoring.alerts.notices import RETRIED_FOR
 from tests.conftest import free_port
 from tests.monitoring.alerts.conftest import Configure, Findings, Hooks
 from warehouse.errors import BusyError, DatabaseError, SourceError
+from warehouse.ops.run_record import RunRecord
 from warehouse.quiet_hours import QuietHours
 from warehouse.settings import Settings
 
@@ -196,6 +198,25 @@ def test_what_is_back_before_its_end_could_be_told_has_not_recovered(
     assert titles(hooks.at("/all")) == ["Listenhouse: 1 critical"] * 2
 
 
+def test_what_came_back_and_went_again_is_over_once(
+    one: Settings, hooks: Hooks, findings: Findings
+) -> None:
+    findings.are(STALE)
+    check(one)
+    hooks.failing.add("/all")
+    findings.are()
+    check(one)
+    hooks.failing.clear()
+    findings.are(STALE)
+    check(one)
+    findings.are()
+    check(one)
+    check(one)
+    assert titles(hooks.at("/all")) == ["Listenhouse: 1 critical"] * 2 + [
+        "Listenhouse: 1 recovered"
+    ]
+
+
 def test_an_event_is_told_and_has_no_end(one: Settings, hooks: Hooks, findings: Findings) -> None:
     findings.are(CHANGED)
     check(one)
@@ -227,7 +248,7 @@ def test_only_the_target_that_failed_is_told_again(
     assert titles(hooks.at("/good")) == ["Listenhouse: 1 critical"]
     assert titles(hooks.at("/bad")) == ["Listenhouse: 1 critical"]
     assert [row[2:] for row in deliveries(connection) if row[0].endswith("(bad)")] == [
-        (1, "failed"),
+        # of tries that failed only the last is kept: a target can be dead for weeks
         (2, "failed"),
         (3, "delivered"),
     ]
@@ -411,6 +432,19 @@ def test_a_failure_that_could_not_be_recorded_is_told_and_has_no_end(
     check(one, failure=SourceError("The API is gone."))
     assert titles(hooks.at("/all")) == ["Listenhouse: 1 critical"]
     check(one)
+    assert hooks.received == []
+
+
+def test_a_recorded_failure_is_left_to_the_rule_even_where_that_is_off(
+    one: Settings, hooks: Hooks, findings: Findings
+) -> None:
+    failure = SourceError("The API is gone.")
+    record = RunRecord(one, "a test")
+    with suppress(SourceError), record.run():
+        record.begin()
+        raise failure
+    findings.are()
+    assert check(one, failure=failure).findings == []
     assert hooks.received == []
 
 

@@ -64,6 +64,34 @@ def test_yaml_and_text_say_the_same(read: Read) -> None:
     assert described[0] == described[1]
 
 
+def test_a_token_in_the_place_of_a_host_is_no_name(read: Read) -> None:
+    token = "0123456789abcdef" * 4
+    targets = read(
+        f"""
+        critical=matrix://{token}
+        critical=ntfy://a-topic-that-nobody-guesses
+        critical=ntfy://ntfy.example.com/topic
+        critical=json://hooks/path
+        """
+    )
+    assert [target.name for target in targets.all] == [
+        "matrix://…",
+        "ntfy://…",
+        "ntfy://ntfy.example.com",
+        "json://hooks",
+    ]
+
+
+def test_a_message_that_is_too_long_for_a_service_comes_in_parts(read: Read, hooks: Hooks) -> None:
+    paragraphs = [[Line("Warning", f"{number} " + "long " * 200)] for number in range(12)]
+    (target,) = read(f"critical=ntfy://{hooks.address}/topic").all
+    assert deliver(target, Message("title", paragraphs, Tone.PLAIN)) is None
+    parts = [payload["message"] for payload in hooks.at("/")]
+    assert len(parts) > 1
+    assert max(map(len, parts)) <= target.service.body_maxlen
+    assert all(f"Warning: {number} long" in "".join(parts) for number in range(12))
+
+
 def test_targets_that_look_alike_are_counted(read: Read) -> None:
     targets = read(
         """

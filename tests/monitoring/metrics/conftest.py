@@ -14,6 +14,7 @@ from ingestion.load_command import run_load
 from tests.commands import run_command
 from tests.conftest import free_port
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
+from tests.recommendations import decide, recommend, train
 from warehouse.settings import Settings
 
 DAYS = 9
@@ -37,6 +38,7 @@ def lived_in(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
             serve_day(api, day)
             run_load(settings)
             let_a_day_pass(url)
+        recommend_daily(url)
         # far more listens than any day before, the same record twice, one that does not fit,
         # and an API that is busy at first
         serve_day(api, DAYS * 3)
@@ -88,6 +90,28 @@ def let_a_day_pass(url: str) -> None:
                     table=sql.Identifier(schema, table), column=sql.Identifier(column)
                 )
             )
+
+
+def recommend_daily(url: str) -> None:
+    """Lists as of each crawl, and a model that was promoted before another was refused."""
+    with psycopg.connect(url) as connection:
+        crawls = connection.execute("select boundary_at from raw_moovitamix.crawls order by 1")
+        boundaries = [boundary for (boundary,) in crawls]
+        for boundary in boundaries:
+            recommend(
+                connection,
+                boundary.date(),
+                boundary,
+                {str(number): [str(track) for track in range(8, 18)] for number in range(1, 61)},
+                {str(number): [str(track) for track in range(11, 21)] for number in range(1, 61)},
+                model_version="2",
+            )
+        for boundary, decision, version in (
+            (boundaries[0], "promoted", "2"),
+            (boundaries[-1], "refused", "3"),
+        ):
+            training_id = train(connection, boundary, {"challenger": (0.2, 0.1, 0.3)})
+            decide(connection, boundary, decision, to_version=version, training_id=training_id)
 
 
 def run(settings: Settings, folder: Path, code: int = 0) -> None:

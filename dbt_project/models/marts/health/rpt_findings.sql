@@ -25,6 +25,12 @@ tests as (
 
 ),
 
+recommendations as (
+
+    select * from {{ ref('int_recommendations_judged') }}
+
+),
+
 quality as (
 
     select * from {{ ref('int_quality_judged') }}
@@ -45,7 +51,7 @@ thresholds as (
 
 found as (
 
-    {% for judged in ['runs', 'steps', 'loads', 'tests'] -%}
+    {% for judged in ['runs', 'steps', 'loads', 'tests', 'recommendations'] -%}
     select
         rule_name,
         subject,

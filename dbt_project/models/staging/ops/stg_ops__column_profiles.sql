@@ -4,7 +4,7 @@ with
 
 source as (
 
-    select * from {{ recorded('column_profiles') }}
+    select * from {{ recorded('ops', 'column_profiles') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 source as (
 
-    select * from {{ recorded('dbt_results') }}
+    select * from {{ recorded('ops', 'dbt_results') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 source as (
 
-    select * from {{ recorded('http_requests') }}
+    select * from {{ recorded('ops', 'http_requests') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 source as (
 
-    select * from {{ recorded('loads') }}
+    select * from {{ recorded('ops', 'loads') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 source as (
 
-    select * from {{ recorded('runs') }}
+    select * from {{ recorded('ops', 'runs') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 source as (
 
-    select * from {{ recorded('schema_changes') }}
+    select * from {{ recorded('ops', 'schema_changes') }}
 
 ),
 

@@ -4,7 +4,7 @@ with
 
 source as (
 
-    select * from {{ recorded('steps') }}
+    select * from {{ recorded('ops', 'steps') }}
 
 ),
 

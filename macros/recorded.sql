@@ -1,13 +1,16 @@
-{#- A table of schema ops; no rows where it does not exist yet. The load of a newer version
-    makes it, and a build before that load, or of a warehouse whose runs nobody records, is
-    good all the same: the next build looks again. dbt creating it would mean to say twice
-    what warehouse/ops/tables.py says, and may lack the right to. -#}
-{% macro recorded(table_name) -%}
-    {%- set relation = source('ops', table_name) -%}
+{#- A table that the tools write, of schema ops or recommendations; no rows where it does not
+    exist yet. The load of a newer version, or the first recommendation, makes it, and a build
+    before that, or of a warehouse whose runs nobody records, is good all the same: the next
+    build looks again. dbt creating it would mean to say twice what warehouse/ops/tables.py and
+    recommender/tables.py say, and may lack the right to. -#}
+{% macro recorded(schema_name, table_name) -%}
+    {%- set relation = source(schema_name, table_name) -%}
     {%- if not execute or relation.is_cte or load_relation(relation) is not none -%}
         {{ relation }}
     {%- else -%}
-        {%- set columns = graph.sources['source.listenhouse.ops.' ~ table_name].columns -%}
+        {%- set columns = graph.sources[
+            'source.listenhouse.' ~ schema_name ~ '.' ~ table_name
+        ].columns -%}
         (
         select
             {%- for column in columns.values() %}
@@ -36,12 +39,12 @@ case
     {%- endif -%}
 {%- endmacro %}
 
-{#- Leaves out what began after `as_of`. -#}
-{% macro where_begun() -%}
+{#- Leaves out what began, or happened, after `as_of`. -#}
+{% macro where_begun(column='started_at') -%}
     {%- set until = as_of().until -%}
     {%- if until -%}
     where
-        {{ to_utc('started_at') }}
+        {{ to_utc(column) }}
         <= cast('{{ until }}' as {{ dbt.type_timestamp() }})
     {%- endif -%}
 {%- endmacro %}

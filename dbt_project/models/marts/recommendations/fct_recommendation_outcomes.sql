@@ -1,0 +1,300 @@
+{#- By day: lists are replaced as a whole. Those are built again whose window was open as of
+    the last build. The length of the window counts as code (macros/model_builds.sql). -#}
+{{ config(
+    materialized='incremental',
+    unique_key=['source_name', 'for_date'],
+    indexes=[
+        {'columns': ['for_date'], 'type': 'brin'},
+        {'columns': ['window_ends_at'], 'type': 'brin'},
+    ],
+    meta={'recommendation_window_days': recommendation_window_days()},
+) }}
+
+with
+
+batches as (
+
+    select * from {{ ref('stg_recommendations__batches') }}
+
+),
+
+recommendations as (
+
+    select * from {{ ref('stg_recommendations__recommendations') }}
+
+),
+
+popularity_shadow as (
+
+    select * from {{ ref('stg_recommendations__popularity_shadow') }}
+
+),
+
+listens as (
+
+    select * from {{ ref('fct_listens') }}
+
+),
+
+crawls as (
+
+    select * from {{ ref('stg_moovitamix__crawls') }}
+
+),
+
+boundary as (
+
+    select max(boundary_at) as boundary_at
+    from crawls
+
+),
+
+windows as (
+
+    select
+        source_name,
+        for_date,
+        model_version,
+        data_cutoff_at,
+        generated_at,
+        {{ dbt.dateadd('day', recommendation_window_days(), 'data_cutoff_at') }}
+            as window_ends_at
+    from batches
+
+),
+
+open_windows as (
+
+    select
+        windows.*,
+        boundary.boundary_at >= windows.window_ends_at as is_window_complete
+    from windows
+    cross join boundary
+    {% if is_incremental() -%}
+    where windows.window_ends_at > {{ built_until() }}
+    {%- endif %}
+
+),
+
+listed as (
+
+    select
+        source_name,
+        for_date,
+        user_id,
+        track_id,
+        1 as recommended,
+        case when rank = 1 then list_source end as list_source
+    from recommendations
+
+    union all
+
+    select
+        source_name,
+        for_date,
+        user_id,
+        track_id,
+        0 as recommended,
+        null as list_source
+    from popularity_shadow
+
+),
+
+open_lists as (
+
+    select
+        listed.*,
+        open_windows.model_version,
+        open_windows.data_cutoff_at,
+        open_windows.generated_at,
+        open_windows.window_ends_at,
+        open_windows.is_window_complete
+    from listed
+    inner join open_windows
+        on
+            listed.source_name = open_windows.source_name
+            and listed.for_date = open_windows.for_date
+
+),
+
+-- what users listened to of late
+recent as (
+
+    select
+        source_name,
+        user_id,
+        track_id
+    from listens
+    where
+        user_id is not null
+        and first_observed_at
+        > (select min(open_windows.data_cutoff_at) from open_windows)
+    group by source_name, user_id, track_id
+
+),
+
+-- with all listens to the same, of which the first may be older
+observed as (
+
+    select
+        listens.source_name,
+        listens.user_id,
+        listens.track_id,
+        listens.first_observed_at,
+        min(listens.first_observed_at) over (
+            partition by listens.source_name, listens.user_id, listens.track_id
+        ) as first_heard_at
+    from listens
+    inner join recent
+        on
+            listens.source_name = recent.source_name
+            and listens.user_id = recent.user_id
+            and listens.track_id = recent.track_id
+
+),
+
+-- the crawl of the cutoff itself is what the lists were made from
+heard as (
+
+    select
+        open_windows.source_name,
+        open_windows.for_date,
+        observed.user_id,
+        observed.track_id,
+        case
+            when min(observed.first_heard_at) > open_windows.data_cutoff_at then 1
+            else 0
+        end as newly_heard
+    from open_windows
+    inner join observed
+        on
+            open_windows.source_name = observed.source_name
+            and open_windows.data_cutoff_at < observed.first_observed_at
+            and open_windows.window_ends_at >= observed.first_observed_at
+    group by
+        open_windows.source_name,
+        open_windows.for_date,
+        open_windows.data_cutoff_at,
+        observed.user_id,
+        observed.track_id
+
+),
+
+new_tracks as (
+
+    select
+        source_name,
+        for_date,
+        user_id,
+        sum(newly_heard) as new_track_count
+    from heard
+    group by source_name, for_date, user_id
+
+),
+
+followed as (
+
+    select
+        open_lists.*,
+        coalesce(heard.newly_heard, 0) as newly_heard,
+        case when heard.user_id is null then 0 else 1 end as converted
+    from open_lists
+    left join heard
+        on
+            open_lists.source_name = heard.source_name
+            and open_lists.for_date = heard.for_date
+            and open_lists.user_id = heard.user_id
+            and open_lists.track_id = heard.track_id
+
+),
+
+counted as (
+
+    select
+        source_name,
+        for_date,
+        user_id,
+        model_version,
+        data_cutoff_at,
+        generated_at,
+        window_ends_at,
+        is_window_complete,
+        max(list_source) as list_source,
+        sum(recommended) as recommended_count,
+        sum(recommended * converted) as converted_count,
+        sum(recommended * newly_heard) as converted_new_track_count,
+        sum(1 - recommended) as shadow_count,
+        sum((1 - recommended) * converted) as shadow_converted_count
+    from followed
+    group by
+        source_name,
+        for_date,
+        user_id,
+        model_version,
+        data_cutoff_at,
+        generated_at,
+        window_ends_at,
+        is_window_complete
+
+),
+
+final as (
+
+    select
+        -- ids
+        cast(counted.source_name as {{ dbt.type_string() }}) as source_name,
+        cast(counted.for_date as date) as for_date,
+        cast(counted.user_id as {{ dbt.type_string() }}) as user_id,
+        cast(counted.model_version as {{ dbt.type_string() }}) as model_version,
+
+        -- attributes
+        cast(counted.list_source as {{ dbt.type_string() }}) as list_source,
+
+        -- measures
+        cast(counted.recommended_count as {{ dbt.type_int() }}) as recommended_count,
+        cast(counted.converted_count as {{ dbt.type_int() }}) as converted_count,
+        cast(counted.converted_new_track_count as {{ dbt.type_int() }})
+            as converted_new_track_count,
+        cast(counted.shadow_count as {{ dbt.type_int() }}) as shadow_count,
+        cast(counted.shadow_converted_count as {{ dbt.type_int() }})
+            as shadow_converted_count,
+        cast(coalesce(new_tracks.new_track_count, 0) as {{ dbt.type_int() }})
+            as new_track_count,
+
+        -- booleans
+        cast(counted.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
+        cast(counted.is_window_complete as {{ dbt.type_boolean() }})
+            as is_window_complete,
+
+        -- timestamps
+        cast(counted.data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at,
+        cast(counted.window_ends_at as {{ dbt.type_timestamp() }}) as window_ends_at,
+        cast(counted.generated_at as {{ dbt.type_timestamp() }}) as generated_at
+    from counted
+    left join new_tracks
+        on
+            counted.source_name = new_tracks.source_name
+            and counted.for_date = new_tracks.for_date
+            and counted.user_id = new_tracks.user_id
+    where counted.recommended_count > 0
+
+)
+
+select
+    source_name,
+    for_date,
+    user_id,
+    model_version,
+    list_source,
+    recommended_count,
+    converted_count,
+    converted_new_track_count,
+    shadow_count,
+    shadow_converted_count,
+    new_track_count,
+    is_hit,
+    is_window_complete,
+    data_cutoff_at,
+    window_ends_at,
+    generated_at
+from final

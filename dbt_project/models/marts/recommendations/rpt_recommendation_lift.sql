@@ -1,0 +1,111 @@
+{{ config(
+    materialized='incremental',
+    unique_key=['source_name', 'for_date'],
+) }}
+
+with
+
+outcomes as (
+
+    select * from {{ ref('fct_recommendation_outcomes') }}
+    {% if is_incremental() -%}
+    where window_ends_at > {{ built_until() }}
+    {%- endif %}
+
+),
+
+-- of each user, the share of both lists that was listened to
+shares as (
+
+    select
+        outcomes.*,
+        1.0 * outcomes.converted_count / outcomes.recommended_count
+            as converted_share,
+        1.0 * outcomes.shadow_converted_count / nullif(outcomes.shadow_count, 0)
+            as shadow_share
+    from outcomes
+
+),
+
+measured as (
+
+    select
+        source_name,
+        for_date,
+        model_version,
+        is_window_complete,
+        data_cutoff_at,
+        window_ends_at,
+        count(*) as user_count,
+        sum(new_track_count) as new_track_count,
+        {{ rounded('avg(converted_share)') }} as conversion_rate,
+        {{ rounded('avg(shadow_share)') }} as shadow_conversion_rate,
+        {{ rounded(
+            '1.0 * sum(converted_new_track_count) / nullif(sum(new_track_count), 0)'
+        ) }} as new_track_conversion_rate,
+        {{ rounded('avg(case when is_hit then 1.0 else 0 end)') }} as user_hit_rate,
+        {{ lift_with_interval('converted_share - shadow_share') }}
+    from shares
+    group by
+        source_name,
+        for_date,
+        model_version,
+        is_window_complete,
+        data_cutoff_at,
+        window_ends_at
+
+),
+
+final as (
+
+    select
+        -- ids
+        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        cast(for_date as date) as for_date,
+        cast(model_version as {{ dbt.type_string() }}) as model_version,
+
+        -- measures
+        cast(user_count as {{ dbt.type_int() }}) as user_count,
+        cast(new_track_count as {{ dbt.type_int() }}) as new_track_count,
+        cast(conversion_rate as {{ dbt.type_float() }}) as conversion_rate,
+        cast(shadow_conversion_rate as {{ dbt.type_float() }})
+            as shadow_conversion_rate,
+        cast(new_track_conversion_rate as {{ dbt.type_float() }})
+            as new_track_conversion_rate,
+        cast(user_hit_rate as {{ dbt.type_float() }}) as user_hit_rate,
+        cast(lift as {{ dbt.type_float() }}) as lift,
+        cast(lift_lower as {{ dbt.type_float() }}) as lift_lower,
+        cast(lift_upper as {{ dbt.type_float() }}) as lift_upper,
+        cast(
+            {{ rounded('lift / nullif(shadow_conversion_rate, 0)') }}
+            as {{ dbt.type_float() }}
+        ) as relative_lift,
+
+        -- booleans
+        cast(is_window_complete as {{ dbt.type_boolean() }}) as is_window_complete,
+
+        -- timestamps
+        cast(data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at,
+        cast(window_ends_at as {{ dbt.type_timestamp() }}) as window_ends_at
+    from measured
+
+)
+
+select
+    source_name,
+    for_date,
+    model_version,
+    user_count,
+    new_track_count,
+    conversion_rate,
+    shadow_conversion_rate,
+    new_track_conversion_rate,
+    user_hit_rate,
+    lift,
+    lift_lower,
+    lift_upper,
+    relative_lift,
+    is_window_complete,
+    data_cutoff_at,
+    window_ends_at
+from final

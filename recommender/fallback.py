@@ -1,0 +1,177 @@
+"""Lists for everybody: the model's where it knows enough, popular tracks elsewhere.
+
+In: a model, users' plays and favourite genres. Out: full lists, and where each track is from.
+Users with 0 to 2 listens get what is popular, blended with what listeners with the same favourite
+genres play; lists that end early are filled with what is popular.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+
+from recommender.models import (
+    NO_TRACK,
+    FittedModel,
+    Flags,
+    PopularityModel,
+    Scores,
+    Tracks,
+    first_free,
+)
+
+COLD_LISTENS = 2
+"""Most listens with which a user is cold: too little for a model to go by."""
+
+GENRE_WEIGHT = 0.7
+"""How much of a cold user's list is up to the favourite genres; the rest is up to everybody."""
+
+MODEL, GENRE_POPULARITY, POPULARITY = "model", "genre_popularity", "popularity"
+SOURCES = (MODEL, GENRE_POPULARITY, POPULARITY)
+"""Where a track of a list is from; lists hold positions in this tuple."""
+
+_BATCH_TASTES = 64
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What is recommended where a model cannot say.
+
+    Attributes:
+        popularity: Recommends what is popular.
+        genre_listeners: Users with each favourite genre who played each track (n_genres,
+            n_tracks).
+        recommendable: Tracks that may be listed (n_tracks).
+    """
+
+    popularity: PopularityModel
+    genre_listeners: csr_array
+    recommendable: Flags
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What users are recommended.
+
+    Attributes:
+        tracks: Columns of tracks, best first (u, n), filled with `NO_TRACK` where the
+            catalogue ends.
+        scores: Their scores (u, n); comparable within one source of one list only.
+        sources: Positions in `SOURCES` (u, n), int8.
+    """
+
+    tracks: Tracks
+    scores: Scores
+    sources: NDArray[np.int8]
+
+
+def learn_fallback(plays: csr_array, user_genres: csr_array, recommendable: Flags) -> Fallback:
+    """Counts what is popular, overall and among those who like a genre.
+
+    Args:
+        plays: Listens of all users (n_users, n_tracks).
+        user_genres: 1 where a genre is a favourite (n_users, n_genres).
+        recommendable: Tracks that may be listed (n_tracks).
+    """
+    ones = np.ones(plays.nnz, np.float32)
+    heard = csr_array((ones, plays.indices, plays.indptr), shape=plays.shape)
+    genre_listeners = csr_array(user_genres.T @ heard)
+    return Fallback(PopularityModel.fit(plays), genre_listeners, recommendable)
+
+
+def recommend_lists(
+    model: FittedModel, fallback: Fallback, plays: csr_array, user_genres: csr_array, n: int
+) -> Lists:
+    """Lists tracks for users as they are served: unheard, distinct, as many as there are.
+
+    Args:
+        model: Scores users that have more than `COLD_LISTENS` listens.
+        fallback: Serves the others, and fills lists that end early.
+        plays: Current plays of some users (u, n_tracks).
+        user_genres: Their favourite genres (u, n_genres).
+        n: Length of the lists.
+    """
+    shape = (plays.shape[0], n)
+    tracks, scores = np.full(shape, NO_TRACK, np.int32), np.zeros(shape, np.float32)
+    sources = np.full(shape, SOURCES.index(POPULARITY), np.int8)
+    is_cold = np.asarray(plays.sum(axis=1)) <= COLD_LISTENS
+    warm, cold = np.flatnonzero(~is_cold), np.flatnonzero(is_cold)
+    if len(warm):
+        tracks[warm], scores[warm] = model.recommend(plays[warm], n, fallback.recommendable)
+        sources[warm] = SOURCES.index(POPULARITY if model.kind == "popularity" else MODEL)
+    has_genres = np.diff(user_genres.indptr)[cold] > 0
+    liking = cold[has_genres]
+    if len(liking):
+        tracks[liking], scores[liking] = _by_genre(fallback, plays[liking], user_genres[liking], n)
+        sources[liking] = SOURCES.index(GENRE_POPULARITY)
+    short = np.flatnonzero(tracks[:, -1] == NO_TRACK)
+    if len(short):
+        filling, filling_scores = fallback.popularity.recommend(
+            _with_listed(plays[short], tracks[short]), n, fallback.recommendable
+        )
+        # behind what is there, which stands first
+        place = np.arange(n) - (tracks[short] != NO_TRACK).sum(axis=1)[:, None]
+        gaps = place >= 0
+        rows, columns = np.nonzero(gaps)
+        tracks[short[rows], columns] = filling[rows, place[gaps]]
+        scores[short[rows], columns] = filling_scores[rows, place[gaps]]
+        sources[short[rows], columns] = SOURCES.index(POPULARITY)
+    return Lists(tracks, scores, sources)
+
+
+def _by_genre(
+    fallback: Fallback, plays: csr_array, user_genres: csr_array, n: int
+) -> tuple[Tracks, Scores]:
+    """Lists tracks by a mixture of two chances: that everybody, and that their like, plays them."""
+    everybody = fallback.popularity.listeners / max(1, fallback.popularity.listeners.sum())
+    totals = np.maximum(np.asarray(fallback.genre_listeners.sum(axis=1)), 1)
+    by_genre = diags_array(1 / totals) @ fallback.genre_listeners
+    tastes, taste_of_user = _tastes(user_genres)
+    shares = diags_array(1 / np.diff(tastes.indptr)) @ tastes
+    # users with the same favourites share a ranking, deep enough for what they have heard
+    depth = min(n + COLD_LISTENS, len(everybody))
+    ranking = np.empty((tastes.shape[0], depth), np.int64)
+    chances = np.empty((tastes.shape[0], depth))
+    for start in range(0, tastes.shape[0], _BATCH_TASTES):
+        batch = slice(start, start + _BATCH_TASTES)
+        mixed = GENRE_WEIGHT * (shares[batch] @ by_genre).toarray() + (1 - GENRE_WEIGHT) * everybody
+        mixed[:, ~fallback.recommendable] = 0
+        best = np.sort(np.argpartition(-mixed, depth - 1, axis=1)[:, :depth], axis=1)
+        found = np.take_along_axis(mixed, best, axis=1)
+        order = np.argsort(-found, axis=1, kind="stable")
+        ranking[batch] = np.take_along_axis(best, order, axis=1)
+        chances[batch] = np.take_along_axis(found, order, axis=1)
+    ranking, chances = ranking[taste_of_user], chances[taste_of_user]
+    users = np.repeat(np.arange(plays.shape[0]), np.diff(plays.indptr))
+    rows, columns = np.nonzero(ranking[users] == plays.indices[:, None])
+    is_taken = chances == 0
+    is_taken[users[rows], columns] = True
+    places = first_free(is_taken, n)
+    tracks = np.where(places < 0, NO_TRACK, np.take_along_axis(ranking, places, axis=1))
+    scores = np.where(places < 0, 0, np.take_along_axis(chances, places, axis=1))
+    return tracks.astype(np.int32), scores.astype(np.float32)
+
+
+def _tastes(user_genres: csr_array) -> tuple[csr_array, NDArray[np.int64]]:
+    """The sets of favourite genres that there are, and which of them each user has."""
+    user_genres.sort_indices()
+    numbers: dict[bytes, int] = {}
+    taste_of_user = np.array(
+        [
+            numbers.setdefault(user_genres.indices[begin:end].tobytes(), len(numbers))
+            for begin, end in pairwise(user_genres.indptr)
+        ]
+    )
+    _, first_users = np.unique(taste_of_user, return_index=True)
+    return csr_array(user_genres[first_users]), taste_of_user
+
+
+def _with_listed(plays: csr_array, tracks: Tracks) -> csr_array:
+    """Plays, with the tracks of a list counted as heard."""
+    rows, columns = np.nonzero(tracks != NO_TRACK)
+    ones = np.ones(len(rows), np.float32)
+    return csr_array(plays + csr_array((ones, (rows, tracks[rows, columns])), shape=plays.shape))

@@ -1,0 +1,237 @@
+"""The daily calculation: a list for every active user, and what it is measured against.
+
+In: the marts as of their boundary, the champion. Out: a day's rows of schema `recommendations`,
+in one transaction: a day that was computed before is replaced, and who reads meanwhile sees what
+was there before. Lists are computed and written batch by batch, so memory does not grow with
+the number of users.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.progress import track
+
+from recommender.catalogue import in_catalogue
+from recommender.champion import load_champion, reconcile
+from recommender.fallback import MODEL, SOURCES, learn_fallback, recommend_lists
+from recommender.interactions import Interactions, read_interactions
+from recommender.metrics import LIST_LENGTH
+from recommender.models import NO_TRACK, POPULARITY, FittedModel
+from recommender.registry import LoadedModel, open_registry
+from recommender.rows import list_columns, replace_rows
+from recommender.tables import create_tables
+from warehouse.ops.run_record import RunRecord
+from warehouse.run_log import get_logger
+from warehouse.settings import Settings
+
+_logger = get_logger(__name__)
+
+SOURCE_NAME = "moovitamix"
+"""The source whose users get recommendations."""
+
+FOLD_IN = "fold_in"
+"""Where a track is from whose user the model's training did not know."""
+
+POPULAR_TRACKS = 100
+
+BATCH_USERS = 5_000
+
+_NO_VERSION = pa.scalar(None, pa.string())
+
+
+@dataclass(frozen=True)
+class RecommendReport:
+    """What a calculation wrote.
+
+    Attributes:
+        for_date: The day that the lists are for.
+        user_count: Users with a list.
+        short_list_count: Those among them whose list is short: the catalogue ended.
+        model: The champion, in words; None where popularity was computed on the spot.
+        counts: Recommendations by where they are from.
+        data_cutoff: The boundary of the data, UTC.
+    """
+
+    for_date: date
+    user_count: int
+    short_list_count: int
+    model: str | None
+    counts: dict[str, int]
+    data_cutoff: datetime
+
+
+@dataclass
+class _Tally:
+    """What was computed so far.
+
+    Attributes:
+        short_lists: Users whose list is short.
+        counts: Recommendations by where they are from.
+    """
+
+    short_lists: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def recommend(
+    settings: Settings,
+    lock: psycopg.Connection,
+    record: RunRecord,
+    *,
+    for_date: date | None = None,
+) -> RecommendReport:
+    """Computes and publishes the lists of a day, as step `recommend` of a run.
+
+    Args:
+        settings: Which warehouse.
+        lock: Connection that holds the run's lock.
+        record: The run's record.
+        for_date: The day; that of the data's boundary when None.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ListenhouseError: The marts or the registry cannot be read; the lists are as they were.
+    """
+    with record.step("recommend"):
+        create_tables(lock)
+        registry = open_registry(settings, lock, SOURCE_NAME)
+        reconcile(registry, lock)
+        champion = load_champion(registry, lock)
+        interactions = read_interactions(settings, SOURCE_NAME)
+        day = for_date or interactions.data_cutoff.date()
+        with lock.transaction():
+            report = _write_day(lock, interactions, champion, day)
+        _logger.info(
+            "lists written",
+            for_date=str(day),
+            user_count=report.user_count,
+            short_list_count=report.short_list_count,
+            model_version=champion.version.number if champion else None,
+            **report.counts,
+        )
+        return report
+
+
+def _write_day(
+    connection: psycopg.Connection,
+    interactions: Interactions,
+    champion: LoadedModel | None,
+    day: date,
+) -> RecommendReport:
+    key = {"for_date": day, "source_name": interactions.source_name}
+    cutoff = {"data_cutoff": interactions.data_cutoff}
+    generated = cutoff | {"generated_at": datetime.now(UTC)}
+    tally = _Tally()
+    popularity = POPULARITY.fit(interactions.plays, seed=0)
+    lists = _recommend(interactions, champion, popularity, tally)
+    replace_rows(connection, "recommendations", lists, key, generated)
+    replace_rows(connection, "popularity_shadow", _shadow(interactions, popularity), key, cutoff)
+    replace_rows(connection, "popular_tracks", [_popular_tracks(interactions)], key, cutoff)
+    batch = {
+        "model_version": champion.version.number if champion else None,
+        "user_count": len(interactions.user_ids),
+        "list_length": LIST_LENGTH,
+        "short_list_count": tally.short_lists,
+    }
+    replace_rows(connection, "batches", [pa.Table.from_pylist([batch])], key, generated)
+    return RecommendReport(
+        for_date=day,
+        user_count=len(interactions.user_ids),
+        short_list_count=tally.short_lists,
+        model=champion.version.label if champion else None,
+        counts=dict(tally.counts),
+        data_cutoff=interactions.data_cutoff,
+    )
+
+
+def _recommend(
+    interactions: Interactions,
+    champion: LoadedModel | None,
+    popularity: FittedModel,
+    tally: _Tally,
+) -> Iterator[pa.Table]:
+    """The rows of `recommendations`, a batch of users at a time.
+
+    A track that the champion names is from `model` when the user's first listen is no later than
+    the champion's data; a user who came later, and so is known by recent plays alone, is folded
+    in. Where popularity is the champion, or there is none, tracks are from `popularity`.
+    """
+    model, version = popularity, _NO_VERSION
+    is_known = np.zeros(len(interactions.user_ids), dtype=bool)
+    if champion is not None:
+        model = in_catalogue(champion.model, champion.track_ids, interactions.track_ids)
+        version = pa.scalar(champion.version.number)
+        trained_until = np.datetime64(champion.version.data_cutoff.replace(tzinfo=None))
+        is_known = interactions.first_listened_at <= trained_until
+    own_names = np.where(is_known, MODEL, FOLD_IN).astype(object)
+    fallback = learn_fallback(
+        interactions.plays, interactions.user_genres, interactions.recommendable
+    )
+    for rows in _batches(interactions, "recommendations"):
+        lists = recommend_lists(
+            model, fallback, interactions.plays[rows], interactions.user_genres[rows], LIST_LENGTH
+        )
+        is_listed = lists.tracks != NO_TRACK
+        is_own = (lists.sources == SOURCES.index(MODEL))[is_listed]
+        names = np.array(SOURCES, dtype=object)[lists.sources[is_listed]]
+        names[is_own] = own_names[rows][np.nonzero(is_listed)[0][is_own]]
+        tally.short_lists += int((is_listed.sum(axis=1) < LIST_LENGTH).sum())
+        tally.counts.update(names.tolist())
+        users, ranks, tracks = list_columns(
+            interactions.user_ids[rows], lists.tracks, interactions.track_ids
+        )
+        yield pa.table(
+            {
+                "user_id": users,
+                "rank": ranks,
+                "track_id": tracks,
+                "score": lists.scores[is_listed],
+                "source": names,
+                "model_version": pc.if_else(is_own, version, _NO_VERSION),
+            }
+        )
+
+
+def _shadow(interactions: Interactions, popularity: FittedModel) -> Iterator[pa.Table]:
+    """The rows of `popularity_shadow`, a batch of users at a time."""
+    for rows in _batches(interactions, "popularity shadow"):
+        lists, _ = popularity.recommend(
+            interactions.plays[rows], LIST_LENGTH, interactions.recommendable
+        )
+        columns = list_columns(interactions.user_ids[rows], lists, interactions.track_ids)
+        yield pa.table(dict(zip(("user_id", "rank", "track_id"), columns, strict=True)))
+
+
+def _popular_tracks(interactions: Interactions) -> pa.Table:
+    """The rows of `popular_tracks`."""
+    plays = interactions.plays
+    listeners = np.bincount(plays.indices, minlength=plays.shape[1])
+    tracks = np.flatnonzero(interactions.recommendable)
+    tracks = tracks[np.argsort(-listeners[tracks], kind="stable")][:POPULAR_TRACKS]
+    return pa.table(
+        {
+            "rank": np.arange(1, len(tracks) + 1),
+            "track_id": interactions.track_ids[tracks],
+            "listener_count": listeners[tracks],
+        }
+    )
+
+
+def _batches(interactions: Interactions, description: str) -> Iterator[slice]:
+    """Rows of users, with a progress bar where a terminal watches."""
+    starts = range(0, len(interactions.user_ids), BATCH_USERS)
+    terminal = Console(stderr=True)
+    for start in track(starts, description, console=terminal, disable=not sys.stderr.isatty()):
+        yield slice(start, start + BATCH_USERS)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from recommender.metrics import user_metrics
+from recommender.models import COSINE, PANEL, POPULARITY
+from recommender.selection import Selection, select, serve_holdout
+from recommender.split import Holdout, split_listens
+from tests.recommender.listeners import make_listens
+
+FEW = (POPULARITY, PANEL[1], PANEL[5])
+
+
+@functools.cache
+def validation(*, has_tastes: bool, seed: int = 1) -> Holdout:
+    interactions, listens = make_listens(users=600, seed=seed, has_tastes=has_tastes)
+    return split_listens(interactions, listens, 1).validation
+
+
+@functools.cache
+def selected() -> Selection:
+    return select(validation(has_tastes=True), 1, FEW)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_popularity_wins_where_nobody_has_tastes(seed: int) -> None:
+    assert select(validation(has_tastes=False, seed=seed), seed, FEW).winner == POPULARITY
+
+
+def test_a_model_wins_where_users_have_tastes() -> None:
+    assert selected().winner in FEW[1:]
+
+
+def test_the_winner_has_the_highest_ndcg_as_served_and_all_are_measured() -> None:
+    holdout = validation(has_tastes=True)
+    selection = selected()
+    assert set(selection.measurements) == {candidate.name for candidate in FEW}
+    quality = {}
+    for candidate in FEW:
+        tracks = serve_holdout(candidate.fit(holdout.plays, 1), holdout).tracks
+        quality[candidate.name] = user_metrics(tracks, holdout)["ndcg", 20].mean()
+        measured = [
+            one.value
+            for one in selection.measurements[candidate.name]
+            if (one.segment, one.metric, one.cutoff) == ("all", "ndcg", 20)
+        ]
+        assert measured == [pytest.approx(quality[candidate.name])]
+    assert selection.winner.name == max(quality, key=lambda name: quality[name])
+
+
+def test_the_same_seed_selects_the_same_with_the_same_figures() -> None:
+    assert select(validation(has_tastes=True), 1, FEW) == selected()
+
+
+def test_of_equally_good_candidates_the_first_wins() -> None:
+    holdout = validation(has_tastes=True)
+    twins = (COSINE, COSINE.__class__("twin", COSINE.kind, COSINE.parameters))
+    assert select(holdout, 1, twins).winner is twins[0]
+    assert select(holdout, 1, twins[::-1]).winner is twins[1]
+
+
+def test_with_nobody_to_judge_by_the_first_wins() -> None:
+    interactions, listens = make_listens(users=5)
+    nobody = split_listens(interactions, listens, 1).validation
+    empty = Holdout(
+        nobody.plays,
+        nobody.user_genres,
+        nobody.recommendable,
+        np.empty(0, np.int64),
+        nobody.targets[:0],
+        None,
+    )
+    selection = select(empty, 1, FEW)
+    assert selection.winner == POPULARITY
+    assert selection.measurements["popularity"] == ()
