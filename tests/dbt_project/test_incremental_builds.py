@@ -71,7 +71,7 @@ def test_a_model_is_built_in_full_when_its_code_changed(built: Warehouse) -> Non
 
 
 def test_outcomes_follow_lists_that_are_made_again_and_another_window(
-    built: Warehouse, landing: Landing
+    built: Warehouse, built_landing: Landing
 ) -> None:
     outcomes = (
         "select user_id, converted_count, window_ends_at - data_cutoff_at"
@@ -79,15 +79,15 @@ def test_outcomes_follow_lists_that_are_made_again_and_another_window(
     )
     select = ("--select", "fct_recommendation_outcomes+")
     day, cutoff = boundary(1).date(), boundary(1)
-    recommend(landing.connection, day, cutoff, {"1": ["11"], "2": ["10"]}, {})
+    recommend(built_landing.connection, day, cutoff, {"1": ["11"], "2": ["10"]}, {})
     built.dbt(*BUILD_UNTESTED, *select)
     # user 1 listens to 12, and nobody knows user 2 any more
-    landing.crawl(boundary(2), days()[1])
-    recommend(landing.connection, day, cutoff, {"1": ["12"]}, {})
+    built_landing.crawl(boundary(2), days()[1])
+    recommend(built_landing.connection, day, cutoff, {"1": ["12"]}, {})
     built.dbt(*BUILD_UNTESTED)
     assert built.query(outcomes) == [("1", 1, timedelta(days=7))]
 
-    landing.crawl(boundary(9), days()[1])
+    built_landing.crawl(boundary(9), days()[1])
     built.dbt(*BUILD_UNTESTED)
     built.dbt(*BUILD_UNTESTED, *select, "--vars", "{recommendation_window_days: 1}")
     assert built.query(outcomes) == [("1", 1, timedelta(days=1))]
