@@ -46,10 +46,15 @@ def measure_size() -> bool:
         try:
             command = [sys.executable, "-m", "benchmarks.recommender_size", folder]
             subprocess.run([*command, "fill"], check=True)
-            measured = subprocess.run([*command, "measure"], check=True, capture_output=True)
+            measuring = subprocess.Popen([*command, "measure"], stdout=subprocess.PIPE)
+            steps = []
+            for line in measuring.stdout or ():
+                steps.append(json.loads(line))
+                print(f"{steps[-1]['name']}: {steps[-1]['wall']:.0f} s", file=sys.stderr)
+            if measuring.wait():
+                sys.exit("The measurement failed.")
         finally:
             embedded_postgres.stop(settings)
-    steps = [json.loads(line) for line in measured.stdout.splitlines()]
     print(f"{USERS:,} users, {TRACKS:,} tracks, {LISTENS:,} listens\n")
     print("| step | wall s | CPU s | peak MB so far |\n|---|---:|---:|---:|")
     for step in steps:

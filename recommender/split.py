@@ -74,67 +74,75 @@ def split_listens(interactions: Interactions, listens: Listens, seed: int) -> Sp
         seed: Seed for drawing users, where there are more than `JUDGED_USERS`.
     """
     generator = np.random.default_rng(seed)
-    is_held = _latest(interactions, listens)
-    test = _hold_out(interactions, listens, is_held, generator)
-    earlier = _only(listens, ~is_held)
-    validation = _hold_out(interactions, earlier, _latest(interactions, earlier), generator)
+    test, earlier = _hold_out(interactions, listens, generator)
+    validation, _ = _hold_out(interactions, earlier, generator)
     return Split(validation, test)
 
 
-def _latest(interactions: Interactions, listens: Listens) -> Flags:
-    """Which listens to hold out."""
-    times, counts = np.unique(listens.observed_at, return_counts=True)
-    # listens at or behind each time; what the first crawl saw has no order in time
-    remaining = np.cumsum(counts[::-1])[::-1]
-    small = times[1:][remaining[1:] <= HELD_OUT_SHARE * len(listens.users)]
-    is_held = listens.observed_at >= small[0] if len(small) else np.zeros(len(listens.users), bool)
-    judged = np.unique(_targets(interactions, listens, is_held)[0])
-    if len(judged) < ENOUGH_USERS:
-        late = np.zeros(interactions.plays.shape[0], dtype=bool)
-        late[listens.users[is_held]] = True
-        counts = np.bincount(listens.users, minlength=interactions.plays.shape[0])
-        ends = np.cumsum(counts)
-        place_from_end = ends[listens.users] - np.arange(len(listens.users))
-        own = np.minimum(np.ceil(HELD_OUT_SHARE * counts), counts - 1)
-        is_held |= ~late[listens.users] & (place_from_end <= own[listens.users])
-    return is_held
-
-
 def _hold_out(
-    interactions: Interactions, listens: Listens, is_held: Flags, generator: np.random.Generator
-) -> Holdout:
-    shape = interactions.plays.shape
-    seen = _only(listens, ~is_held)
-    ones = np.ones(len(seen.users), np.float32)
-    plays = csr_array((ones, (seen.users, seen.tracks)), shape=shape)
-    plays.sum_duplicates()
-    rows, columns = _targets(interactions, listens, is_held)
-    users = np.unique(rows)
+    interactions: Interactions, listens: Listens, generator: np.random.Generator
+) -> tuple[Holdout, Listens]:
+    """Holds listens out; also gives those that are left."""
+    is_held = _latest(listens)
+    plays, targets = _plays_and_targets(interactions, listens, is_held)
+    if np.count_nonzero(np.diff(targets.indptr)) < ENOUGH_USERS:
+        is_held |= _last_of_others(listens, is_held, plays.shape[0])
+        plays, targets = _plays_and_targets(interactions, listens, is_held)
+    users = np.flatnonzero(np.diff(targets.indptr))
     if len(users) > JUDGED_USERS:
         users = np.sort(generator.choice(users, JUDGED_USERS, replace=False))
-    ones = np.ones(len(rows), np.float32)
-    targets = csr_array((ones, (rows, columns)), shape=shape)[users]
     first = listens.observed_at[is_held].min() if is_held.any() else None
-    return Holdout(
+    holdout = Holdout(
         plays=plays,
         user_genres=interactions.user_genres,
         recommendable=interactions.recommendable,
         users=users,
-        targets=csr_array(targets),
+        targets=csr_array(targets[users]),
         held_from=None if first is None else first.astype(datetime).replace(tzinfo=UTC),
     )
+    left = ~is_held
+    return holdout, Listens(listens.users[left], listens.tracks[left], listens.observed_at[left])
 
 
-def _targets(
+def _latest(listens: Listens) -> Flags:
+    """Listens of the latest crawls, up to `HELD_OUT_SHARE`."""
+    times, counts = np.unique(listens.observed_at, return_counts=True)
+    # listens of each crawl and the later ones; what the first one saw has no order in time
+    later = np.cumsum(counts[::-1])[::-1][1:]
+    small = times[1:][later <= HELD_OUT_SHARE * len(listens.users)]
+    if not len(small):
+        return np.zeros(len(listens.users), dtype=bool)
+    is_late: Flags = listens.observed_at >= small[0]
+    return is_late
+
+
+def _last_of_others(listens: Listens, is_held: Flags, user_count: int) -> Flags:
+    """The last `HELD_OUT_SHARE` of the listens of each user of whom none is held out."""
+    is_late = np.zeros(user_count, dtype=bool)
+    is_late[listens.users[is_held]] = True
+    counts = np.bincount(listens.users, minlength=user_count)
+    number_from_end = np.cumsum(counts)[listens.users] - np.arange(len(listens.users))
+    lost = np.minimum(np.ceil(HELD_OUT_SHARE * counts), counts - 1)
+    is_lost: Flags = ~is_late[listens.users] & (number_from_end <= lost[listens.users])
+    return is_lost
+
+
+def _plays_and_targets(
     interactions: Interactions, listens: Listens, is_held: Flags
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Users and the recommendable tracks that they played in held-out listens only."""
-    track_count = interactions.plays.shape[1]
-    pairs = listens.users.astype(np.int64) * track_count + listens.tracks
-    wanted = is_held & interactions.recommendable[listens.tracks]
-    new = np.setdiff1d(pairs[wanted], pairs[~is_held])
-    return new // track_count, new % track_count
+) -> tuple[csr_array, csr_array]:
+    """Plays that are left, and the recommendable tracks that are among those held out only."""
+    shape = interactions.plays.shape
+    plays = _counted(listens, ~is_held, shape)
+    held = _counted(listens, is_held & interactions.recommendable[listens.tracks], shape)
+    held.data[:] = 1
+    known = held.multiply(plays)
+    known.data[:] = 1
+    targets = csr_array(held - known)
+    targets.eliminate_zeros()
+    return plays, targets
 
 
-def _only(listens: Listens, kept: Flags) -> Listens:
-    return Listens(listens.users[kept], listens.tracks[kept], listens.observed_at[kept])
+def _counted(listens: Listens, chosen: Flags, shape: tuple[int, int]) -> csr_array:
+    """Listens by user and track."""
+    ones = np.ones(int(chosen.sum()), np.float32)
+    return csr_array((ones, (listens.users[chosen], listens.tracks[chosen])), shape=shape)

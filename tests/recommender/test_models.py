@@ -5,10 +5,11 @@ import io
 import warnings
 from dataclasses import replace
 
+import implicit.utils
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from recommender.models import (
     COSINE,
@@ -182,12 +183,18 @@ def test_als_folds_users_in_by_weighted_least_squares() -> None:
         assert expected[rest].max() <= scores[user, 9] + 1e-3
 
 
-def test_als_computes_without_threads_of_blas_and_warns_of_nothing() -> None:
-    before = threadpool_info()
-    with warnings.catch_warnings():
+def test_als_computes_without_threads_of_blas_and_gives_them_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with threadpool_limits(2, "blas"), warnings.catch_warnings():
+        before = threadpool_info()
+        # implicit warns of threads, once
         warnings.simplefilter("error")
-        KINDS[-1].fit(PLAYS, 1).recommend(PLAYS, 10, RECOMMENDABLE)
-    assert threadpool_info() == before
+        monkeypatch.setattr(implicit.utils, "_checked_blas_config", False)
+        model = KINDS[-1].fit(PLAYS, 1)
+        monkeypatch.setattr(implicit.utils, "_checked_blas_config", False)
+        model.recommend(PLAYS, 10, RECOMMENDABLE)
+        assert threadpool_info() == before
 
 
 def test_a_model_of_no_plays_recommends_nothing() -> None:
