@@ -15,12 +15,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 
-from benchmarks.process_cost import Cost, measure
+from benchmarks.process_cost import measure
 from benchmarks.recommender_size import LISTENS, TRACKS, USERS, fill_marts
 from recommender.interactions import read_interactions
 from recommender.models import PANEL
@@ -43,22 +44,17 @@ def main() -> None:
         embedded_postgres.start(settings)
         try:
             _in_own_process(folder, "fill")
-            costs = {(name, day): cost for name in CHAMPIONS for day, cost in _days(folder, name)}
+            print(f"{USERS:,} users, {TRACKS:,} tracks, {LISTENS:,} listens\n")
+            print("| champion | day | wall s | CPU s | peak MB | PostgreSQL CPU s |")
+            print("|---|---|---:|---:|---:|---:|")
+            peaks = [peak for name in CHAMPIONS for peak in _measure_days(folder, settings, name)]
         finally:
             embedded_postgres.stop(settings)
-    print(f"{USERS:,} users, {TRACKS:,} tracks, {LISTENS:,} listens\n")
-    print("| champion | day | wall s | CPU s | peak MB | PostgreSQL CPU s | PostgreSQL MB |")
-    print("|---|---|---:|---:|---:|---:|---:|")
-    for (name, day), cost in costs.items():
-        print(
-            f"| {name} | {day} | {cost.wall_seconds:.1f} | {cost.cpu_seconds:.1f} | "
-            f"{cost.peak_mb:.0f} | {cost.server_cpu_seconds:.1f} | {cost.server_peak_mb:.0f} |"
-        )
-    sys.exit(max(cost.peak_mb for cost in costs.values()) > MEMORY_MB)
+    sys.exit(max(peaks) > MEMORY_MB)
 
 
-def _days(folder: str, champion: str) -> list[tuple[str, Cost]]:
-    settings = Settings(home=Path(folder) / "home", embedded_port=POSTGRES_PORT)
+def _measure_days(folder: str, settings: Settings, champion: str) -> Iterator[float]:
+    """Prints what each day costs, and yields its peak memory."""
     _in_own_process(folder, champion)
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute("truncate recommendations.recommendations")
@@ -69,11 +65,14 @@ def _days(folder: str, champion: str) -> list[tuple[str, Cost]]:
         "LISTENHOUSE_PORT": str(POSTGRES_PORT),
     }
     command = [str(Path(sys.executable).parent / "listenhouse"), "recommend", "--date"]
-    costs = []
     for day, date in DAYS.items():
-        print(f"{champion}: {day}", file=sys.stderr)
-        costs.append((day, measure([*command, date], settings, environment)))
-    return costs
+        cost = measure([*command, date], settings, environment)
+        print(
+            f"| {champion} | {day} | {cost.wall_seconds:.1f} | {cost.cpu_seconds:.1f} | "
+            f"{cost.peak_mb:.0f} | {cost.server_cpu_seconds:.1f} |",
+            flush=True,
+        )
+        yield cost.peak_mb
 
 
 def _in_own_process(folder: str, task: str) -> None:
