@@ -20,8 +20,8 @@ clean: ## Stop and delete everything that was made here: data, environment, cach
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
 	@rm -rf .listenhouse .venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
 
-lint: .venv/dev ## Check style, types and SQL
-	@ruff check && ruff format --check && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
+lint: .venv/dev ## Check style, dependencies, types and SQL
+	@ruff check && ruff format --check && deptry . && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
 
 format: .venv/dev ## Mend style in place
 	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project tests/dbt
