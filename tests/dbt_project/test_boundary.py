@@ -8,6 +8,7 @@ from tests.dbt_project.landing import Day, Landing, boundary, history, track, us
 from tests.dbt_project.test_history_of_crawls import days
 from tests.dbt_project.warehouse_build import (
     BUILD,
+    BUILD_LISTENING,
     BUILD_UNTESTED,
     SINGULAR_TESTS,
     Warehouse,
@@ -25,13 +26,13 @@ def test_a_crawl_that_commits_during_a_build_is_left_for_the_next(
 
     built_landing.crawl(boundary(2), days()[1])
     # all but the model that pins the boundary, as if that had run just before the commit
-    built.dbt(*BUILD_UNTESTED, "--exclude", "stg_moovitamix__crawls")
+    built.dbt(*BUILD_LISTENING, "--exclude", "stg_moovitamix__crawls")
     assert built.fingerprints() == before
 
     built.dbt(*BUILD, "--select", "fct_listens+")
     assert built.fingerprints() == before
 
-    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*BUILD_LISTENING)
     # the record that the second crawl brought
     newest = "select count(*) from marts.fct_listens where track_id = '12' and user_id = '1'"
     assert built.query(newest) == [(1,)]
@@ -42,7 +43,7 @@ def test_a_crawl_that_is_not_committed_is_invisible(
 ) -> None:
     before = built.fingerprints()
     built_landing.merge(boundary(2), days()[1])
-    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*BUILD_LISTENING)
     assert built.fingerprints() == before
     built.dbt(*SINGULAR_TESTS)
 

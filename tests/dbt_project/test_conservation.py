@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
-from tests.dbt_project.warehouse_build import BUILD_UNTESTED, SINGULAR_TESTS, Warehouse
+from tests.dbt_project.warehouse_build import BUILD_LISTENING, LISTENING_TESTS, Warehouse
 
 FIRST = Day(
     users=(user(1), user(2)),
@@ -48,7 +48,7 @@ DAMAGE = {
 def test_every_kind_of_damage_is_found(warehouse: Warehouse, landing: Landing) -> None:
     landing.crawl(boundary(1), FIRST)
     landing.crawl(boundary(2), SECOND)
-    warehouse.dbt(*BUILD_UNTESTED)
+    warehouse.dbt(*BUILD_LISTENING)
     warehouse.execute("create schema sound")
     tables = warehouse.query(
         "select schemaname, tablename from pg_tables"
@@ -77,4 +77,4 @@ def test_every_kind_of_damage_is_found(warehouse: Warehouse, landing: Landing) -
                 f" insert into {schema}.{table} table sound.{schema}_{table}"
             )
     assert missed == {}
-    warehouse.dbt(*SINGULAR_TESTS)
+    warehouse.dbt(*LISTENING_TESTS)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.test_history_of_crawls import days
-from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
+from tests.dbt_project.warehouse_build import BUILD_LISTENING, BUILD_UNTESTED, Warehouse
 from tests.recommendations import recommend
 
 pytestmark = pytest.mark.xdist_group("first_day")
@@ -18,7 +18,7 @@ INCREMENTAL = ("fct_listens", "dim_users", "rpt_user_track_affinities", "rpt_dai
 
 def assert_as_a_full_refresh(warehouse: Warehouse) -> None:
     built = warehouse.fingerprints()
-    warehouse.dbt(*BUILD_UNTESTED, "--full-refresh")
+    warehouse.dbt(*BUILD_LISTENING, "--full-refresh")
     assert warehouse.fingerprints() == built
 
 
@@ -30,7 +30,7 @@ def test_rows_that_did_not_change_are_not_written_again(
         for table in INCREMENTAL
     }
     built_landing.crawl(boundary(2), days()[1])
-    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*BUILD_LISTENING)
     for table, (transaction,) in written.items():
         kept = f"select count(*) from marts.{table} where xmin::text = '{transaction[0]}'"
         assert built.query(kept) > [(0,)], table
@@ -43,14 +43,14 @@ def test_models_that_missed_a_crawl_catch_up(built: Warehouse, built_landing: La
     built_landing.crawl(boundary(3), days()[2])
     # not even the boundary moves for these, as what they read is of the second crawl
     built.dbt(*BUILD_UNTESTED, "--select", "rpt_daily_track_listens", "stg_moovitamix__crawls")
-    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*BUILD_LISTENING)
     assert_as_a_full_refresh(built)
 
 
 def test_a_build_without_rows_is_not_built_on(built: Warehouse, built_landing: Landing) -> None:
     built_landing.crawl(boundary(2), days()[1])
     built.dbt("run", "--empty")
-    built.dbt(*BUILD_UNTESTED)
+    built.dbt(*BUILD_LISTENING)
     assert_as_a_full_refresh(built)
 
 

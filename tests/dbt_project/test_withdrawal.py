@@ -14,7 +14,7 @@ from ingestion import landing as landing_module
 from ingestion.landing import load
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.withdrawal import plan_withdrawal, withdraw
-from tests.dbt_project.warehouse_build import BUILD_UNTESTED, SINGULAR_TESTS, Warehouse
+from tests.dbt_project.warehouse_build import BUILD_LISTENING, LISTENING_TESTS, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -94,7 +94,7 @@ def test_the_marts_are_those_of_a_warehouse_that_never_saw_the_crawls(
     land(source)
     second_day(api)
     land(source)
-    warehouse.dbt(*BUILD_UNTESTED)
+    warehouse.dbt(*BUILD_LISTENING)
     before = warehouse.fingerprints()
     # a load that dies, and a crawl that makes what it left part of history
     api.records["listen_history"][4] = history(5, [2])
@@ -103,14 +103,14 @@ def test_the_marts_are_those_of_a_warehouse_that_never_saw_the_crawls(
     third = land(source)
     api.records["listen_history"][0] = history(1, [5])
     land(source)
-    warehouse.dbt(*BUILD_UNTESTED)
+    warehouse.dbt(*BUILD_LISTENING)
     assert warehouse.fingerprints() != before
 
     take_back(source, third)
-    warehouse.dbt(*BUILD_UNTESTED)
+    warehouse.dbt(*BUILD_LISTENING)
 
     assert warehouse.fingerprints() == before
-    warehouse.dbt(*SINGULAR_TESTS)
+    warehouse.dbt(*LISTENING_TESTS)
 
 
 def test_a_crawl_after_the_withdrawal_is_built_as_if_nothing_had_been_before_it(
@@ -122,16 +122,16 @@ def test_a_crawl_after_the_withdrawal_is_built_as_if_nothing_had_been_before_it(
     served = {endpoint: list(records) for endpoint, records in api.records.items()}
     third_day(api)
     land(source)
-    warehouse.dbt(*BUILD_UNTESTED)
+    warehouse.dbt(*BUILD_LISTENING)
 
     take_back(source)
     # no build in between; the next crawl sees the source as it was, but for one record
     api.records = served
     api.records["listen_history"][1] = history(2, [6])
     land(source)
-    warehouse.dbt(*BUILD_UNTESTED)
+    warehouse.dbt(*BUILD_LISTENING)
 
     built = warehouse.fingerprints()
-    warehouse.dbt(*BUILD_UNTESTED, "--full-refresh")
+    warehouse.dbt(*BUILD_LISTENING, "--full-refresh")
     assert warehouse.fingerprints() == built
     assert warehouse.query("select count(*) from marts.fct_listens where user_id = '6'") == [(0,)]

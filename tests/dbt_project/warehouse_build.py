@@ -30,8 +30,17 @@ BUILD = ("build", "--exclude-resource-type", "unit_test")
 SINGULAR_TESTS = ("test", "--select", "test_type:singular")
 """What goes across models: enough where the rows of each are known to be right."""
 
+LISTENING_TESTS = (*SINGULAR_TESTS, "--exclude", "marts.health")
+"""Those of what comes of landing."""
+
 BUILD_UNTESTED = ("build", "--exclude-resource-type", "test", "unit_test")
 """Builds seeds and models only."""
+
+BUILD_LISTENING = (
+    *BUILD_UNTESTED,
+    *("--select", "+marts.listening", "+marts.features", "+marts.reports"),
+)
+"""Builds what comes of landing: the other half of the models is about runs and lists."""
 
 _QUIET = (
     *("--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-write-json"),

@@ -20,6 +20,7 @@ from psycopg import sql
 
 from simulator import Rates, World, WorldConfig, create_app, running
 from tests.conftest import free_port
+from tests.dbt_project.warehouse_build import BUILD_LISTENING
 from tests.drills.killer import Kill, Victim
 from tests.drills.oracle import (
     Boundaries,
@@ -42,12 +43,6 @@ DAYS = 4
 
 DATABASE = "drill"
 """One name for every drill: dbt parses anew when its connection changes."""
-
-BUILD = (
-    *("build", "--exclude-resource-type", "test", "unit_test"),
-    # what comes of landing; the models about runs and lists have nothing to lose here
-    *("--select", "+marts.listening", "+marts.features", "+marts.reports"),
-)
 
 _RATES = Rates(
     user_changes=0.05,
@@ -189,7 +184,7 @@ class Bench:
 
     def build(self, kill: Kill | None = None, *arguments: str) -> Ending:
         """Runs dbt, `dbt build` without tests where nothing else is asked for."""
-        ending = run_build(self._scene, arguments or BUILD, kill)
+        ending = run_build(self._scene, arguments or BUILD_LISTENING, kill)
         self.start_server()
         return ending
 
