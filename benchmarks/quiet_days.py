@@ -32,7 +32,6 @@ from simulator import World, WorldConfig, create_app, lose_listens, running, spo
 from warehouse import embedded_postgres
 from warehouse.daily_run import run_day
 from warehouse.errors import ListenhouseError
-from warehouse.run_log import log_to_terminal
 from warehouse.settings import Settings
 
 POSTGRES_PORT = 25494
@@ -50,7 +49,6 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=options.home or Path(folder) / "home", embedded_port=POSTGRES_PORT)
-        log_to_terminal(settings)
         os.environ |= {
             "LISTENHOUSE_DATABASE_URL": settings.database_url,
             "DBT_TARGET_PATH": str(settings.home / "target"),

@@ -42,7 +42,6 @@ from simulator import World, WorldConfig, create_app, running
 from warehouse import embedded_postgres
 from warehouse.daily_run import RunReport, run_day
 from warehouse.ports import is_port_taken
-from warehouse.run_log import log_to_terminal
 from warehouse.settings import Settings
 
 POSTGRES_PORT, API_PORT = 25495, 25496
@@ -64,7 +63,6 @@ def main() -> None:
             serving_port=API_PORT,
             trigger="benchmark",
         )
-        log_to_terminal(settings)
         os.environ |= {
             "LISTENHOUSE_DATABASE_URL": settings.database_url,
             "DBT_TARGET_PATH": str(settings.home / "target"),
