@@ -28,6 +28,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,7 +91,7 @@ class Answers:
 
     Attributes:
         counts: By status.
-        torn: Lists that are not whole, or mix two calculations.
+        torn: Lists that are not whole.
         seconds: How long each took.
     """
 
@@ -104,19 +105,23 @@ def _served() -> Iterator[Answers]:
     """Runs the API, and asks it for lists as long as the block runs."""
     command = [str(Path(sys.executable).parent / "listenhouse"), "serve", "--port", str(API_PORT)]
     answers, is_over = Answers(), threading.Event()
-    asking = threading.Thread(target=_ask, args=(answers, is_over), daemon=True)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+    with (
+        ThreadPoolExecutor(1) as threads,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL) as server,
+    ):
         try:
             while not is_port_taken(API_PORT):
                 if server.poll() is not None:
                     sys.exit("`listenhouse serve` did not start.")
                 time.sleep(SECONDS_BETWEEN_REQUESTS)
-            asking.start()
+            asking = threads.submit(_ask, answers, is_over)
             yield answers
+            is_over.set()
+            # what it met beside answers ends this, too
+            asking.result()
         finally:
             is_over.set()
             server.terminate()
-    asking.join()
 
 
 def _ask(answers: Answers, is_over: threading.Event) -> None:
@@ -134,9 +139,11 @@ def _ask(answers: Answers, is_over: threading.Event) -> None:
             answers.seconds.append(time.perf_counter() - begin)
             answers.counts[answer.status_code] += 1
             if answer.ok:
-                tracks = [track["track_id"] for track in answer.json()["tracks"]]
-                if len(set(tracks)) != len(tracks) or len(tracks) != LIST_LENGTH:
-                    answers.torn.append(f"{user}: {tracks}")
+                items = answer.json()["items"]
+                tracks = {item["track_id"] for item in items}
+                ranks = [item["rank"] for item in items]
+                if len(tracks) != LIST_LENGTH or ranks != list(range(1, LIST_LENGTH + 1)):
+                    answers.torn.append(f"{user}: {items}")
 
 
 def _read_users(connection: psycopg.Connection) -> list[str]:
