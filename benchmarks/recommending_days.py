@@ -8,7 +8,8 @@ the lift of each model over popularity, and what the API answered meanwhile, on 
 exit code 1 when something of it is not as it has to be.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the simulator,
-`dbt build`, a training when a trigger fires, lists for everybody. The clocks of this process and of
+`dbt build`, a training when a trigger fires (the schedule every third day, so that there are
+decisions to look at), lists for everybody. The clocks of this process and of
 PostgreSQL are set a day ahead after each. `listenhouse serve` runs all the time, and is asked for
 the lists of users at random, some times a second. With tastes, a model has to be promoted over
 popularity, another one refused, and the lift of what was promoted has to be above zero; with
@@ -43,11 +44,12 @@ from simulator import World, WorldConfig, create_app, running
 from warehouse import embedded_postgres
 from warehouse.daily_run import RunReport, run_day
 from warehouse.ports import is_port_taken
-from warehouse.settings import Settings
+from warehouse.settings import RetrainTriggers, Settings
 
 POSTGRES_PORT, API_PORT = 25495, 25496
 SECONDS_BETWEEN_REQUESTS = 0.2
 LIST_LENGTH = 20
+DAYS_BETWEEN_TRAININGS = 3
 
 
 def main() -> None:
@@ -63,6 +65,8 @@ def main() -> None:
             embedded_port=POSTGRES_PORT,
             serving_port=API_PORT,
             trigger="benchmark",
+            # by the shipped schedule, seven days, there would be one decision to look at
+            retrain=RetrainTriggers(days=DAYS_BETWEEN_TRAININGS),
         )
         os.environ |= {
             "LISTENHOUSE_DATABASE_URL": settings.database_url,
