@@ -210,7 +210,7 @@ def _judge(settings: Settings, *, tastes: bool) -> list[str]:
         print(
             "version {model_version}: {conversion_rate:.2%} of what was recommended was listened"
             " to, of popularity {shadow_conversion_rate:.2%}; lift {lift:+.2%} ({lift_lower:+.2%}"
-            " to {lift_upper:+.2%}, {user_count:,} lists)".format(**lift)
+            " to {lift_upper:+.2%}, {user_count:,} users)".format(**lift)
         )
     if not tastes:
         is_popularity = champion is not None and champion["model_version"] == "1"
