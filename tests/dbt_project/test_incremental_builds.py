@@ -86,6 +86,7 @@ def test_outcomes_follow_lists_that_are_made_again_and_another_window(
     recommend(built_landing.connection, day, cutoff, {"1": ["12"]}, {})
     built.dbt(*BUILD_UNTESTED)
     assert built.query(outcomes) == [("1", 1, timedelta(days=7))]
+    assert built.query("select count(*) from marts.rpt_recommendation_lift") == [(1,)]
 
     built_landing.crawl(boundary(9), days()[1])
     built.dbt(*BUILD_UNTESTED)

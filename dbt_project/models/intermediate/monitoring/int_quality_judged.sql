@@ -45,7 +45,6 @@ crawl as (
         on
             built.boundary_at = measured.boundary_at
             and measured.measure = 'ingestion_latency_seconds'
-    where built.boundary_at is not null
 
 ),
 
