@@ -11,7 +11,7 @@ run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
 test: lint ## Run everything that CI runs: lint, then every test
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
