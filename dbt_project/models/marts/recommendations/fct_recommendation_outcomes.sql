@@ -31,12 +31,6 @@ popularity_shadow as (
 
 ),
 
-listens as (
-
-    select * from {{ ref('fct_listens') }}
-
-),
-
 crawls as (
 
     select * from {{ ref('stg_moovitamix__crawls') }}
@@ -77,47 +71,6 @@ open_windows as (
 
 ),
 
-listed as (
-
-    select
-        source_name,
-        for_date,
-        user_id,
-        track_id,
-        1 as recommended,
-        case when rank = 1 then list_source end as list_source
-    from recommendations
-
-    union all
-
-    select
-        source_name,
-        for_date,
-        user_id,
-        track_id,
-        0 as recommended,
-        null as list_source
-    from popularity_shadow
-
-),
-
-open_lists as (
-
-    select
-        listed.*,
-        open_windows.model_version,
-        open_windows.data_cutoff_at,
-        open_windows.generated_at,
-        open_windows.window_ends_at,
-        open_windows.is_window_complete
-    from listed
-    inner join open_windows
-        on
-            listed.source_name = open_windows.source_name
-            and listed.for_date = open_windows.for_date
-
-),
-
 -- what users listened to of late
 recent as (
 
@@ -125,7 +78,7 @@ recent as (
         source_name,
         user_id,
         track_id
-    from listens
+    from {{ ref('fct_listens') }}
     where
         user_id is not null
         and first_observed_at
@@ -145,7 +98,7 @@ observed as (
         min(listens.first_observed_at) over (
             partition by listens.source_name, listens.user_id, listens.track_id
         ) as first_heard_at
-    from listens
+    from {{ ref('fct_listens') }} as listens
     inner join recent
         on
             listens.source_name = recent.source_name
@@ -193,49 +146,58 @@ new_tracks as (
 
 ),
 
-followed as (
+recommended as (
 
     select
-        open_lists.*,
-        coalesce(heard.newly_heard, 0) as newly_heard,
-        case when heard.user_id is null then 0 else 1 end as converted
-    from open_lists
+        recommendations.source_name,
+        recommendations.for_date,
+        recommendations.user_id,
+        max(case when recommendations.rank = 1 then recommendations.list_source end)
+            as list_source,
+        count(*) as recommended_count,
+        count(heard.track_id) as converted_count,
+        sum(coalesce(heard.newly_heard, 0)) as converted_new_track_count
+    from recommendations
+    inner join open_windows
+        on
+            recommendations.source_name = open_windows.source_name
+            and recommendations.for_date = open_windows.for_date
     left join heard
         on
-            open_lists.source_name = heard.source_name
-            and open_lists.for_date = heard.for_date
-            and open_lists.user_id = heard.user_id
-            and open_lists.track_id = heard.track_id
+            recommendations.source_name = heard.source_name
+            and recommendations.for_date = heard.for_date
+            and recommendations.user_id = heard.user_id
+            and recommendations.track_id = heard.track_id
+    group by
+        recommendations.source_name,
+        recommendations.for_date,
+        recommendations.user_id
 
 ),
 
-counted as (
+shadowed as (
 
     select
-        source_name,
-        for_date,
-        user_id,
-        model_version,
-        data_cutoff_at,
-        generated_at,
-        window_ends_at,
-        is_window_complete,
-        max(list_source) as list_source,
-        sum(recommended) as recommended_count,
-        sum(recommended * converted) as converted_count,
-        sum(recommended * newly_heard) as converted_new_track_count,
-        sum(1 - recommended) as shadow_count,
-        sum((1 - recommended) * converted) as shadow_converted_count
-    from followed
+        popularity_shadow.source_name,
+        popularity_shadow.for_date,
+        popularity_shadow.user_id,
+        count(*) as shadow_count,
+        count(heard.track_id) as shadow_converted_count
+    from popularity_shadow
+    inner join open_windows
+        on
+            popularity_shadow.source_name = open_windows.source_name
+            and popularity_shadow.for_date = open_windows.for_date
+    left join heard
+        on
+            popularity_shadow.source_name = heard.source_name
+            and popularity_shadow.for_date = heard.for_date
+            and popularity_shadow.user_id = heard.user_id
+            and popularity_shadow.track_id = heard.track_id
     group by
-        source_name,
-        for_date,
-        user_id,
-        model_version,
-        data_cutoff_at,
-        generated_at,
-        window_ends_at,
-        is_window_complete
+        popularity_shadow.source_name,
+        popularity_shadow.for_date,
+        popularity_shadow.user_id
 
 ),
 
@@ -243,41 +205,53 @@ final as (
 
     select
         -- ids
-        cast(counted.source_name as {{ dbt.type_string() }}) as source_name,
-        cast(counted.for_date as date) as for_date,
-        cast(counted.user_id as {{ dbt.type_string() }}) as user_id,
-        cast(counted.model_version as {{ dbt.type_string() }}) as model_version,
+        cast(recommended.source_name as {{ dbt.type_string() }}) as source_name,
+        cast(recommended.for_date as date) as for_date,
+        cast(recommended.user_id as {{ dbt.type_string() }}) as user_id,
+        cast(open_windows.model_version as {{ dbt.type_string() }}) as model_version,
 
         -- attributes
-        cast(counted.list_source as {{ dbt.type_string() }}) as list_source,
+        cast(recommended.list_source as {{ dbt.type_string() }}) as list_source,
 
         -- measures
-        cast(counted.recommended_count as {{ dbt.type_int() }}) as recommended_count,
-        cast(counted.converted_count as {{ dbt.type_int() }}) as converted_count,
-        cast(counted.converted_new_track_count as {{ dbt.type_int() }})
+        cast(recommended.recommended_count as {{ dbt.type_int() }})
+            as recommended_count,
+        cast(recommended.converted_count as {{ dbt.type_int() }}) as converted_count,
+        cast(recommended.converted_new_track_count as {{ dbt.type_int() }})
             as converted_new_track_count,
-        cast(counted.shadow_count as {{ dbt.type_int() }}) as shadow_count,
-        cast(counted.shadow_converted_count as {{ dbt.type_int() }})
+        cast(coalesce(shadowed.shadow_count, 0) as {{ dbt.type_int() }})
+            as shadow_count,
+        cast(coalesce(shadowed.shadow_converted_count, 0) as {{ dbt.type_int() }})
             as shadow_converted_count,
         cast(coalesce(new_tracks.new_track_count, 0) as {{ dbt.type_int() }})
             as new_track_count,
 
         -- booleans
-        cast(counted.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
-        cast(counted.is_window_complete as {{ dbt.type_boolean() }})
+        cast(recommended.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
+        cast(open_windows.is_window_complete as {{ dbt.type_boolean() }})
             as is_window_complete,
 
         -- timestamps
-        cast(counted.data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at,
-        cast(counted.window_ends_at as {{ dbt.type_timestamp() }}) as window_ends_at,
-        cast(counted.generated_at as {{ dbt.type_timestamp() }}) as generated_at
-    from counted
+        cast(open_windows.data_cutoff_at as {{ dbt.type_timestamp() }})
+            as data_cutoff_at,
+        cast(open_windows.window_ends_at as {{ dbt.type_timestamp() }})
+            as window_ends_at,
+        cast(open_windows.generated_at as {{ dbt.type_timestamp() }}) as generated_at
+    from recommended
+    inner join open_windows
+        on
+            recommended.source_name = open_windows.source_name
+            and recommended.for_date = open_windows.for_date
+    left join shadowed
+        on
+            recommended.source_name = shadowed.source_name
+            and recommended.for_date = shadowed.for_date
+            and recommended.user_id = shadowed.user_id
     left join new_tracks
         on
-            counted.source_name = new_tracks.source_name
-            and counted.for_date = new_tracks.for_date
-            and counted.user_id = new_tracks.user_id
-    where counted.recommended_count > 0
+            recommended.source_name = new_tracks.source_name
+            and recommended.for_date = new_tracks.for_date
+            and recommended.user_id = new_tracks.user_id
 
 )
 
