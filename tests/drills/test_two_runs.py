@@ -45,7 +45,7 @@ def test_a_run_for_a_day_already_done_changes_nothing(bench: Bench) -> None:
 def test_a_build_beside_a_half_merged_load_builds_the_day_before(bench: Bench) -> None:
     merged = Kill("kill", "before ingestion.landing:commit_crawl")
     assert bench.load(1, merged).code == -9
-    assert bench.build(None, "run", "--full-refresh").code == 0
+    assert bench.build(None, *BUILD_LISTENING, "--full-refresh").code == 0
     assert bench.compare_marts(0) == []
 
     assert bench.load(1).code == 0
