@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.dbt_project.warehouse_build import BUILD_LISTENING
 from tests.drills.bench import Bench, clock_of
 from tests.drills.killer import Kill
 from tests.drills.processes import Ending, Scene, run_load
