@@ -92,6 +92,7 @@ def test_outcomes_follow_lists_that_are_made_again_and_another_window(
     built.dbt(*BUILD_UNTESTED)
     built.dbt(*BUILD_UNTESTED, *select, "--vars", "{recommendation_window_days: 1}")
     assert built.query(outcomes) == [("1", 1, timedelta(days=1))]
+    assert built.query("select count(*) from intermediate.int_lift_measured") == [(1,)]
 
 
 def test_a_window_that_is_no_number_of_days_is_one_clear_message(warehouse: Warehouse) -> None:
