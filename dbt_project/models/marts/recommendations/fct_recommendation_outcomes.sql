@@ -31,6 +31,19 @@ popularity_shadow as (
 
 ),
 
+listens as (
+
+    select * from {{ ref('fct_listens') }}
+
+),
+
+-- by itself: PostgreSQL would write out what is read twice, and know nothing of it
+late_listens as (
+
+    select * from {{ ref('fct_listens') }}
+
+),
+
 crawls as (
 
     select * from {{ ref('stg_moovitamix__crawls') }}
@@ -78,7 +91,7 @@ recent as (
         source_name,
         user_id,
         track_id
-    from {{ ref('fct_listens') }}
+    from late_listens
     where
         user_id is not null
         and first_observed_at
@@ -98,7 +111,7 @@ observed as (
         min(listens.first_observed_at) over (
             partition by listens.source_name, listens.user_id, listens.track_id
         ) as first_heard_at
-    from {{ ref('fct_listens') }} as listens
+    from listens
     inner join recent
         on
             listens.source_name = recent.source_name
