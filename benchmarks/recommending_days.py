@@ -8,11 +8,11 @@ the lift of each model over popularity, and what the API answered meanwhile, on 
 exit code 1 when something of it is not as it has to be.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the simulator,
-`dbt build`, a training when a trigger fires (the schedule every third day, so that there are
-decisions to look at), lists for everybody. The clocks of this process and of
-PostgreSQL are set a day ahead after each. `listenhouse serve` runs all the time, and is asked for
-the lists of users at random, some times a second. With tastes, a model has to be promoted over
-popularity, another one refused, and the lift of what was promoted has to be above zero; with
+`dbt build`, a training when a trigger fires (the schedule every third day), lists for everybody.
+The clocks of this process and of PostgreSQL are set a day ahead after each. `listenhouse serve` runs
+all the time, and is asked for the lists of users at random, some times a second; from the first list
+on it has to have one. With tastes, a model has to be promoted over popularity, another one
+refused, and the lift of what was promoted has to be above zero; with
 `--tasteless` nobody's listens say anything of the next, and popularity has to stay champion. With
 --home the warehouse and its health page are kept, to look at.
 """
@@ -94,12 +94,12 @@ class Answers:
     """What the API answered.
 
     Attributes:
-        counts: By status.
+        statuses: Of each answer, in order.
         torn: Lists that are not whole.
         seconds: How long each took.
     """
 
-    counts: Counter[int] = field(default_factory=Counter)
+    statuses: list[int] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
@@ -141,7 +141,7 @@ def _ask(answers: Answers, is_over: threading.Event) -> None:
                 f"http://127.0.0.1:{API_PORT}/v1/users/{user}/recommendations", timeout=30
             )
             answers.seconds.append(time.perf_counter() - begin)
-            answers.counts[answer.status_code] += 1
+            answers.statuses.append(answer.status_code)
             if answer.ok:
                 items = answer.json()["items"]
                 tracks = {item["track_id"] for item in items}
@@ -229,16 +229,19 @@ def _judge(settings: Settings, *, tastes: bool) -> list[str]:
 def _judge_answers(answers: Answers) -> list[str]:
     """Prints what the API answered; returns what is not as it has to be."""
     ordered = sorted(answers.seconds)
+    if 200 not in answers.statuses:
+        return ["the API never answered with a list"]
+    first = answers.statuses.index(200)
+    before, since = Counter(answers.statuses[:first]), Counter(answers.statuses[first:])
     print(
-        f"the API answered {len(ordered):,} times, {dict(answers.counts)}, in"
+        f"the API answered {len(ordered):,} times, {dict(before)} before the first list and"
+        f" {dict(since)} from it on, in"
         f" {ordered[len(ordered) // 2] * 1000:.0f} ms in the middle,"
         f" {ordered[int(len(ordered) * 0.99)] * 1000:.0f} ms at the 99th percentile"
     )
     # before the first lists, nobody is known and no table is there
-    unwell = {status for status in answers.counts if status not in {200, 404, 503}}
+    unwell = {*before} - {404, 503} | {*since} - {200}
     problems = [f"the API answered {status}" for status in sorted(unwell)]
-    if not answers.counts[200]:
-        problems.append("the API never answered with a list")
     return problems + [f"a list is not whole: {torn}" for torn in answers.torn[:5]]
 
 

@@ -183,7 +183,7 @@ class Bench:
         return ending
 
     def build(self, kill: Kill | None = None, *arguments: str) -> Ending:
-        """Runs dbt, `dbt build` without tests where nothing else is asked for."""
+        """Runs dbt; where nothing else is asked for, builds what comes of landing, untested."""
         ending = run_build(self._scene, arguments or BUILD_LISTENING, kill)
         self.start_server()
         return ending

@@ -37,13 +37,6 @@ listens as (
 
 ),
 
--- by itself: PostgreSQL would write out what is read twice, and know nothing of it
-late_listens as (
-
-    select * from {{ ref('fct_listens') }}
-
-),
-
 crawls as (
 
     select * from {{ ref('stg_moovitamix__crawls') }}
@@ -84,14 +77,15 @@ open_windows as (
 
 ),
 
--- what users listened to of late
+-- what users listened to of late; not of the import above, which PostgreSQL would write out
+-- if it were read twice, and plan without statistics
 recent as (
 
     select
         source_name,
         user_id,
         track_id
-    from late_listens
+    from {{ ref('fct_listens') }}
     where
         user_id is not null
         and first_observed_at
