@@ -4,8 +4,8 @@
 
 In: nothing but the installed project, and libfaketime (Debian and Ubuntu: `apt-get install
 faketime`). Out: each finding of `health.rpt_findings` on the day that it appeared, on standard
-output; exit code 1 when a quiet day has one, when a day gone wrong has none, or when the day behind it has
-an anomaly that is not the same: listens that were lost come in on top of that day's own.
+output; exit code 1 when a quiet day has one, when a day gone wrong has none, or when the day
+behind it has an anomaly that is not the same: listens that were lost come in on top of its own.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the
 simulator, `dbt build` with all tests of the data. The first is two months ago: the clocks of this

@@ -9,10 +9,10 @@ exit code 1 when something of it is not as it has to be.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the simulator,
 `dbt build`, a training when a trigger fires (the schedule every third day), lists for everybody.
-The clocks of this process and of PostgreSQL are set a day ahead after each. `listenhouse serve` runs
-all the time, and is asked for the lists of users at random, some times a second; from the first list
-on it has to have one. With tastes, a model has to be promoted over popularity, another one
-refused, and the lift of what was promoted has to be above zero; with
+The clocks of this process and of PostgreSQL are set a day ahead after each. `listenhouse serve`
+runs all the time, and is asked for the lists of users at random, some times a second; from the
+first list on it has to have one. With tastes, a model has to be promoted over popularity, another
+one refused, and the lift of what was promoted has to be above zero; with
 `--tasteless` nobody's listens say anything of the next, and popularity has to stay champion. With
 --home the warehouse and its health page are kept, to look at.
 """
@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 
 import psycopg
@@ -229,9 +230,9 @@ def _judge(settings: Settings, *, tastes: bool) -> list[str]:
 def _judge_answers(answers: Answers) -> list[str]:
     """Prints what the API answered; returns what is not as it has to be."""
     ordered = sorted(answers.seconds)
-    if 200 not in answers.statuses:
+    if HTTPStatus.OK not in answers.statuses:
         return ["the API never answered with a list"]
-    first = answers.statuses.index(200)
+    first = answers.statuses.index(HTTPStatus.OK)
     before, since = Counter(answers.statuses[:first]), Counter(answers.statuses[first:])
     print(
         f"the API answered {len(ordered):,} times, {dict(before)} before the first list and"
@@ -240,7 +241,7 @@ def _judge_answers(answers: Answers) -> list[str]:
         f" {ordered[int(len(ordered) * 0.99)] * 1000:.0f} ms at the 99th percentile"
     )
     # before the first lists, nobody is known and no table is there
-    unwell = {*before} - {404, 503} | {*since} - {200}
+    unwell = {*before} - {404, 503} | {*since} - {HTTPStatus.OK}
     problems = [f"the API answered {status}" for status in sorted(unwell)]
     return problems + [f"a list is not whole: {torn}" for torn in answers.torn[:5]]
 

@@ -77,8 +77,8 @@ open_windows as (
 
 ),
 
--- what users listened to of late; not of the import above, which PostgreSQL would write out
--- if it were read twice, and plan without statistics
+-- what users listened to of late; not of the import above: read twice, PostgreSQL would
+-- write it out, and plan without statistics
 recent as (
 
     select
