@@ -146,11 +146,18 @@ def _run_steps(
         day.record.begin()
         begin()
         for step in to_do:
-            # the recommender reads the marts that everybody reads, not a developer's own
-            built = day.report.build
-            if not (step.is_recommending and built and built.marts_schema != "marts"):
+            if not step.is_recommending or _recommends(day):
                 _execute(day, step, partial(_ACTIONS[step.name], day, lock))
         day.report.seconds = day.record.seconds
+
+
+def _recommends(day: _Day) -> bool:
+    """Whether the recommender is wanted, and reads the marts that everybody reads.
+
+    Those of a developer's own target are not for it.
+    """
+    built = day.report.build
+    return day.settings.recommends and (built is None or built.marts_schema == "marts")
 
 
 def _execute(day: _Day, step: Step, action: Callable[[], None]) -> None:

@@ -329,3 +329,18 @@ def test_the_monitor_can_be_told_by_hand(environment: dict[str, str], monitor: M
         environment=environment | {"LISTENHOUSE_HEARTBEAT_URL": ""},
     )
     assert "nobody is told" in outcome.stdout
+
+
+def test_a_vacuum_is_a_run_of_its_own(
+    environment: dict[str, str], connection: psycopg.Connection
+) -> None:
+    connection.execute("create table listens as select 1 as id")
+    outcome = run_command("listenhouse", "vacuum", environment=environment)
+    assert "Vacuumed and analyzed in" in outcome.stdout
+    assert recorded(connection, "command, status") == [("listenhouse vacuum", "succeeded")]
+    # the server counts when the session that did it is idle, or gone
+    connection.execute("select pg_stat_clear_snapshot()")
+    vacuumed = connection.execute(
+        "select vacuum_count, analyze_count from pg_stat_user_tables where relname = 'listens'"
+    )
+    assert vacuumed.fetchall() == [(1, 1)]
