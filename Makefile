@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs pages report benchmark drill mutate tree dashboard
+.PHONY: help lock run test stop clean lint format cov docs pages report benchmark drill mutate tree dashboard airflow airflow-test
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
@@ -18,7 +18,7 @@ stop: .venv/run ## Stop the database and the simulator; the data stays
 
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
-	@rm -rf .listenhouse .venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
+	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
 	@ruff check && ruff format --check && deptry . && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
@@ -47,6 +47,11 @@ drill: .venv/dev ## Break N random runs from SEED on, run them again, compare (N
 mutate: .venv/dev ## Change the models' SQL in one place at a time and list what no test notices (MODEL="a b")
 	@python -m tests.mutation $(if $(MODEL),--select $(MODEL))
 
+airflow: .venv/run orchestration/airflow/.venv/installed ## Install Airflow into an environment of its own
+
+airflow-test: airflow ## Run the DAGs for real: a whole day, a day that fails
+	@orchestration/airflow/.venv/bin/pytest -q -p no:cacheprovider --rootdir orchestration/airflow orchestration/airflow/tests
+
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
 
@@ -71,10 +76,17 @@ dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlt
 	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dashboard.lock
 	@touch $@
 
+orchestration/airflow/.venv/installed: orchestration/airflow/requirements.lock
+	@$(PYTHON) -m venv orchestration/airflow/.venv
+	@orchestration/airflow/.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
 # After a change of dependencies in pyproject.toml; hashes, and no addresses.
-LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@pip install --quiet --disable-pip-version-check uv
 	@$(LOCK) -o requirements.lock
 	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev
 	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard
+	@$(COMPILE) orchestration/airflow/requirements.in -o orchestration/airflow/requirements.lock

@@ -205,7 +205,7 @@ def retrain(  # noqa: PLR0913 (what a training is asked for by)
                 report = _train(training, status)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
-            message = "interrupted by a signal" if interrupted else str(error)
+            message = str(error) or ("interrupted by a signal" if interrupted else "")
             # where the database is gone, the next training marks this one as died
             with suppress(psycopg.Error):
                 training.update(

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
+from warehouse.daily_steps import ALERTS, DAILY_STEPS, to_json
 from warehouse.errors import (
     INTERRUPTED,
     TERMINATED,
     ListenhouseError,
     SettingsError,
+    StepTimedOutError,
     Termination,
 )
 from warehouse.settings import Settings, read_settings
+from warehouse.time_limit import end_process
 
 
 def _raise_termination(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -41,6 +47,9 @@ class _Commands(click.Group):
             if ctx.params.get("debug"):
                 raise
             click.echo(str(error), err=True)
+            if isinstance(error, StepTimedOutError):
+                # threads of the step can hang still
+                end_process(error.exit_code)
             sys.exit(error.exit_code)
         except KeyboardInterrupt as interrupt:
             click.echo(
@@ -110,16 +119,75 @@ def url() -> None:
     is_flag=True,
     help="Land the crawl even when the API holds far less than before, or other keys.",
 )
-def run(accept_shrink: bool) -> None:
-    """Run a day: start, load, build and test."""
-    from monitoring.alerts.after_run import alerts_afterwards  # noqa: PLC0415
+@click.option("--resume", is_flag=True, help="Go on where the last run of today failed.")
+@click.option(
+    "--step",
+    type=click.Choice([one.name for one in DAILY_STEPS]),
+    help="Run this step alone; `listenhouse steps` lists.",
+)
+@click.option(
+    "--no-alerts", is_flag=True, help="Tell nobody of a failure: for a try that is repeated."
+)
+def run(accept_shrink: bool, resume: bool, step: str | None, no_alerts: bool) -> None:
+    """Run a day: start, load, build and test, train when needed, recommend."""
+    from monitoring.alerts.after_run import alerts_afterwards, tell_of  # noqa: PLC0415
+    from monitoring.alerts.command import run_check  # noqa: PLC0415
     from warehouse.daily_run import run_day  # noqa: PLC0415
     from warehouse.run_summary import print_summary  # noqa: PLC0415
 
+    if resume and step:
+        raise click.UsageError("--resume goes on to the end; --step runs one step: choose one.")
     signal.signal(signal.SIGTERM, _raise_termination)
     settings = read_settings()
-    with alerts_afterwards(settings):
-        print_summary(settings, run_day(settings, accept_shrink=accept_shrink))
+    if step and step not in {one.name for one in settings.steps}:
+        raise SettingsError(
+            f"A run has no step {step} as LISTENHOUSE_RECOMMEND is no: set it to yes, or use "
+            f"`listenhouse {step}`."
+        )
+    if step == ALERTS:
+        sys.exit(0 if run_check(settings) else 1)
+    following = nullcontext() if no_alerts else alerts_afterwards(settings)
+    with following:
+        report = run_day(
+            settings,
+            accept_shrink=accept_shrink,
+            resume=resume,
+            only=step,
+            tell=partial(tell_of, settings) if not no_alerts else lambda _error: None,
+        )
+        print_summary(settings, report)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for schedulers.")
+def steps(as_json: bool) -> None:
+    """List the steps of a run: order, time limits, retries."""
+    settings = read_settings()
+    if as_json:
+        click.echo(to_json(settings.steps, settings.step_retry_seconds))
+        return
+    table = Table("step", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("at most", "retries"):
+        table.add_column(heading, justify="right")
+    table.add_column("what")
+    for step in settings.steps:
+        table.add_row(step.name, f"{step.timeout_seconds:,} s", str(step.retries), step.description)
+    Console(highlight=False, markup=False).print(table)
+
+
+@main.command()
+@click.argument(
+    "what", metavar="start|success|fail", type=click.Choice(("start", "success", "fail"))
+)
+def heartbeat(what: str) -> None:
+    """Tell the monitor of LISTENHOUSE_HEARTBEAT_URL; a run does so by itself."""
+    from warehouse.heartbeat import Signal, ping  # noqa: PLC0415
+
+    settings = read_settings()
+    if settings.heartbeat_url is None:
+        click.echo("LISTENHOUSE_HEARTBEAT_URL is not set: nobody is told.")
+    elif not ping(settings, Signal(what)):
+        click.echo("The monitor could not be told; what it waits for is late.", err=True)
 
 
 @main.command()
@@ -163,6 +231,15 @@ def withdraw(crawl_id: str | None, reason: str, yes: bool) -> None:
 
     if not run_withdrawal(read_settings(), crawl_id, reason, agreed=yes):
         sys.exit(1)
+
+
+@main.command()
+def vacuum() -> None:
+    """Vacuum and analyze the warehouse, while no run is under way."""
+    from warehouse.vacuum import run_vacuum  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _raise_termination)
+    click.echo(f"Vacuumed and analyzed in {run_vacuum(read_settings()):.1f} s.")
 
 
 @main.command()

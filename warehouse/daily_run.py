@@ -1,21 +1,23 @@
-"""One day: start what has to run, land, build and test, train when needed, recommend.
+"""One day, as `daily_steps` declares it: whole, from where it failed, or one step of it.
 
 In: settings. Out: a warehouse that is one crawl further, and a short report.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from dbt.artifacts.schemas.results import NodeStatus
-from dbt.artifacts.schemas.run import RunExecutionResult, RunResult
-from dbt.cli.main import dbtRunner, dbtRunnerResult
-from dbt_common.events.base_types import EventMsg
+import psycopg
 from psycopg import sql
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
 
 from ingestion.crawl_ledger import count_crawls
 from ingestion.landing import LoadReport
@@ -23,35 +25,30 @@ from ingestion.load_command import load_with_progress
 from ingestion.moovitamix import LANDING_SCHEMA
 from recommender.recommend import RecommendReport, recommend
 from recommender.retrain import RetrainReport, retrain_if_needed
-from warehouse.errors import StepFailedError
-from warehouse.ops.run_record import RunRecord
-from warehouse.redaction import without_values
+from warehouse.daily_steps import ALERTS, DATABASE, Step
+from warehouse.database import connect
+from warehouse.dbt_build import BuildReport, build
+from warehouse.errors import (
+    DatabaseError,
+    ShrunkSourceError,
+    SimulatorError,
+    SourceError,
+    StepTimedOutError,
+)
+from warehouse.heartbeat import Signal, heartbeats, ping
+from warehouse.ops.run_record import RESUME, RunRecord
+from warehouse.ops.unfinished_run import find_resume_point
 from warehouse.run_lock import hold_run_lock
 from warehouse.run_log import get_logger
 from warehouse.services import start_postgres, start_source
-from warehouse.settings import PROJECT_ROOT, Settings
+from warehouse.settings import MANUAL, Settings
+from warehouse.time_limit import limited
 
 _logger = get_logger(__name__)
 
-_FAILURES = frozenset(map(str, (NodeStatus.Error, NodeStatus.Fail, NodeStatus.RuntimeErr)))
-_SUCCESSES = frozenset(map(str, (NodeStatus.Success, NodeStatus.Pass)))
+COMMAND = "listenhouse run"
 
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What `dbt build` did.
-
-    Attributes:
-        models: Models built.
-        tests: Tests passed, unit tests included.
-        warnings: Tests that warned.
-        marts_schema: Schema that the marts were built in, by the target that dbt was told.
-    """
-
-    models: int
-    tests: int
-    warnings: int
-    marts_schema: str
+_LONGEST_WAIT = 3600
 
 
 @dataclass
@@ -59,6 +56,7 @@ class RunReport:
     """What a run did; filled step by step.
 
     Attributes:
+        nothing_to_resume: Why a run that should go on did nothing; None for all others.
         load: What was landed.
         build: What was built.
         listen_count: Rows of `marts.fct_listens`.
@@ -67,6 +65,7 @@ class RunReport:
         seconds: Duration by step, in order.
     """
 
+    nothing_to_resume: str | None = None
     load: LoadReport | None = None
     build: BuildReport | None = None
     listen_count: int = 0
@@ -75,12 +74,44 @@ class RunReport:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
+@dataclass(frozen=True)
+class _Day:
+    """A day under way.
+
+    Attributes:
+        settings: Source and warehouse.
+        record: The run's record.
+        report: What was done so far.
+        accept_shrink: Land the crawl even when the source holds far less than before.
+        is_whole: Whether it is more than one step: a scheduler that runs single steps repeats
+            them itself, and knows better than one of them how the day went.
+        tell: Tells people of a failure that the run cannot come back from.
+    """
+
+    settings: Settings
+    record: RunRecord
+    report: RunReport
+    accept_shrink: bool
+    is_whole: bool
+    tell: Callable[[Exception], None]
+
+
+def run_day(
+    settings: Settings,
+    *,
+    accept_shrink: bool = False,
+    resume: bool = False,
+    only: str | None = None,
+    tell: Callable[[Exception], None] = lambda _error: None,
+) -> RunReport:
     """Runs a day, step after step; a step that fails ends it.
 
     Args:
         settings: Source and warehouse.
         accept_shrink: Land the crawl even when the source holds far less than before.
+        resume: Go on where the last run of today failed.
+        only: The one step to run.
+        tell: Tells people of a failure that the run cannot come back from.
 
     Returns:
         What was done.
@@ -88,145 +119,131 @@ def run_day(settings: Settings, *, accept_shrink: bool = False) -> RunReport:
     Raises:
         ListenhouseError: A step failed; says which, why and what to do.
     """
-    record = RunRecord(settings, "listenhouse run")
-    with record.logged():
-        return _run_steps(settings, record, accept_shrink=accept_shrink)
+    command = COMMAND + (RESUME if resume else "") + (f" --step {only}" if only else "")
+    record = RunRecord(settings, command)
+    day = _Day(settings, record, RunReport(), accept_shrink, is_whole=not only, tell=tell)
+    steps = [step for step in settings.steps if step.name == only or not only]
+    steps = [step for step in steps if step.name != ALERTS]
+    with record.logged(), heartbeats(settings if day.is_whole else None, record.run_id) as begin:
+        _run_steps(day, steps, resume=resume, begin=begin)
+    return day.report
 
 
-def _run_steps(settings: Settings, record: RunRecord, *, accept_shrink: bool) -> RunReport:
-    report = RunReport()
-    with record.step("database"):
-        start_postgres(settings)
+def _run_steps(
+    day: _Day, steps: Sequence[Step], *, resume: bool, begin: Callable[[], None]
+) -> None:
+    if steps[0].name == DATABASE:
+        _execute(day, steps[0], partial(_reach_database, day))
+    to_do = [step for step in steps if step.name != DATABASE]
     # held until the marts stand, so that no second run lands or builds in between
-    with hold_run_lock(settings) as lock, record.run():
-        record.begin()
-        with record.step("source"):
-            start_source(settings, day=count_crawls(lock, LANDING_SCHEMA))
-        with record.step("load"):
-            report.load = load_with_progress(settings, lock, record, accept_shrink=accept_shrink)
-        with record.step("build"):
-            report.build = build(record)
-        row = lock.execute(
-            sql.SQL("select count(*) from {}").format(
-                sql.Identifier(report.build.marts_schema, "fct_listens")
-            )
-        ).fetchone()
-        report.listen_count = int(row[0]) if row else 0
-        # the recommender reads the marts that everybody reads, not a developer's own
-        if settings.recommends and report.build.marts_schema == "marts":
-            report.training = retrain_if_needed(settings, lock, record)
-            report.recommendations = recommend(settings, lock, record)
-        report.seconds = record.seconds
-    return report
+    with hold_run_lock(day.settings) as lock, day.record.run():
+        if resume:
+            found = find_resume_point(lock, to_do)
+            if isinstance(found, str):
+                day.report.nothing_to_resume = found
+                return
+            to_do = to_do[to_do.index(found) :]
+        day.record.begin()
+        begin()
+        for step in to_do:
+            if not step.is_recommending or _recommends(day):
+                _execute(day, step, partial(_ACTIONS[step.name], day, lock))
+        day.report.seconds = day.record.seconds
 
 
-def build(record: RunRecord) -> BuildReport:
-    """Runs `dbt build` in this process, with a progress bar where a terminal watches.
+def _recommends(day: _Day) -> bool:
+    """Whether the recommender is wanted, and reads the marts that everybody reads.
 
-    Args:
-        record: The run's record, which gets the result of every node.
-
-    Returns:
-        What was built and tested.
-
-    Raises:
-        StepFailedError: A model or a test failed; names each.
+    Those of a developer's own target are not for it.
     """
-    progress = Progress(
-        TextColumn("dbt build"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-    with progress:
-        task = progress.add_task("dbt build", total=None)
-
-        def show(event: EventMsg) -> None:
-            if event.info.name == "LogStartLine":
-                progress.update(task, total=event.data.total)
-            elif event.info.name == "NodeFinished":
-                progress.advance(task)
-                # those that are a part of others are no results, either
-                if event.data.node_info.materialized != "ephemeral":
-                    _log_node(event)
-
-        # its failures are told below, the result of each node is in the run's log
-        arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
-        arguments += ["--profiles-dir", str(PROJECT_ROOT)]
-        outcome = dbtRunner(callbacks=[show]).invoke(arguments)
-    if isinstance(outcome.result, RunExecutionResult):
-        record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
-    return _judge(outcome)
+    built = day.report.build
+    return day.settings.recommends and (built is None or built.marts_schema == "marts")
 
 
-def _log_node(event: EventMsg) -> None:
-    node, result = event.data.node_info, event.data.run_result
-    affected = dict(result.adapter_response).get("rows_affected")
-    _logger.info(
-        "node finished",
-        unique_id=node.unique_id,
-        node_name=node.node_name,
-        resource_type=node.resource_type,
-        status=result.status,
-        duration_seconds=round(result.execution_time, 3),
-        # protobuf has no whole numbers; -1 where the statement has no rows, as for a view
-        rows_affected=int(affected) if isinstance(affected, float) and affected >= 0 else None,
-        failures=result.num_failures if "test" in node.resource_type else None,
-        message=result.message if result.status not in _SUCCESSES else None,
-    )
+def _execute(day: _Day, step: Step, action: Callable[[], None]) -> None:
+    """Runs a step within its time, and again where that can help."""
 
-
-def _describe_node(node: RunResult) -> dict[str, object]:
-    affected = node.adapter_response.get("rows_affected")
-    return {
-        "unique_id": node.node.unique_id,
-        "name": node.node.name,
-        "resource_type": str(node.node.resource_type),
-        "status": str(node.status),
-        "seconds": node.execution_time,
-        # -1 where the statement has no rows, as for a view
-        "rows_affected": affected if isinstance(affected, int) and affected >= 0 else None,
-        "failures": node.failures,
-        "message": without_values(node.message) if node.message else None,
-    }
-
-
-def _judge(outcome: dbtRunnerResult) -> BuildReport:
-    if isinstance(outcome.exception, KeyboardInterrupt):
-        raise outcome.exception
-    result = outcome.result
-    if not isinstance(result, RunExecutionResult):
-        raise StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")
-    counts: Counter[str] = Counter()
-    marts_schema = ""
-    failures = []
-    for node in result.results:
-        kind = str(node.node.resource_type)
-        if node.node.name == "fct_listens":
-            marts_schema = node.node.schema
-        if str(node.status) in _FAILURES:
-            failures.append(f"{node.node.name}: {_first_line(node.message or str(node.status))}")
-        elif str(node.status) in _SUCCESSES:
-            counts[kind] += 1
-        elif str(node.status) == NodeStatus.Warn:
-            counts["warning"] += 1
-    if failures or not outcome.success:
-        raise StepFailedError(
-            "dbt build failed, the marts behind it are as they were:\n  "
-            + "\n  ".join(failures or [_first_line(str(outcome.exception))])
-            + "\nThe rows that failed a test are in the schema test_failures. Mend the cause and "
-            "run `dbt build`; the load before it is complete and need not be repeated."
+    def log_retry(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        _logger.warning(
+            "step tried again",
+            step=step.name,
+            attempt=state.attempt_number,
+            most_attempts=1 + step.retries,
+            wait_seconds=round(state.upcoming_sleep, 1),
+            cause=str(error),
         )
-    return BuildReport(
-        models=counts["model"],
-        tests=counts["test"] + counts["unit_test"],
-        warnings=counts["warning"],
-        marts_schema=marts_schema,
+
+    def give_up(error: StepTimedOutError) -> None:
+        day.record.fail(str(error))
+        if day.is_whole:
+            ping(day.settings, Signal.FAIL, day.record.run_id)
+        day.tell(error)
+
+    tries = Retrying(
+        stop=stop_after_attempt(1 + step.retries),
+        wait=wait_exponential(multiplier=day.settings.step_retry_seconds, max=_LONGEST_WAIT),
+        retry=retry_if_exception(partial(_may_pass, day, step)),
+        before_sleep=log_retry,
+        reraise=True,
+    )
+    for attempt in tries:
+        with attempt, limited(step, give_up):
+            action()
+
+
+def _may_pass(day: _Day, step: Step, error: BaseException) -> bool:
+    """Whether to wait and try again: where nobody watches, and nothing has to be mended first.
+
+    A person sees the failure and decides. Who lost the database has lost the run's lock, too.
+    """
+    if day.settings.trigger == MANUAL or not day.is_whole:
+        return False
+    if isinstance(error, DatabaseError):
+        return step.name == DATABASE
+    return isinstance(error, SourceError | SimulatorError) and not isinstance(
+        error, ShrunkSourceError
     )
 
 
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:3]) if lines else "no message"
+def _reach_database(day: _Day) -> None:
+    with day.record.step(DATABASE):
+        start_postgres(day.settings)
+        connect(day.settings, "listenhouse run").close()
+
+
+def _start_source(day: _Day, lock: psycopg.Connection) -> None:
+    with day.record.step("source"):
+        start_source(day.settings, day=count_crawls(lock, LANDING_SCHEMA))
+
+
+def _load(day: _Day, lock: psycopg.Connection) -> None:
+    with day.record.step("load"):
+        day.report.load = load_with_progress(
+            day.settings, lock, day.record, accept_shrink=day.accept_shrink
+        )
+
+
+def _build(day: _Day, lock: psycopg.Connection) -> None:
+    with day.record.step("build"):
+        day.report.build = build(day.record)
+    table = sql.Identifier(day.report.build.marts_schema, "fct_listens")
+    row = lock.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
+    day.report.listen_count = int(row[0]) if row else 0
+
+
+def _retrain(day: _Day, lock: psycopg.Connection) -> None:
+    day.report.training = retrain_if_needed(day.settings, lock, day.record)
+
+
+def _recommend(day: _Day, lock: psycopg.Connection) -> None:
+    day.report.recommendations = recommend(day.settings, lock, day.record)
+
+
+_ACTIONS = {
+    "source": _start_source,
+    "load": _load,
+    "build": _build,
+    "retrain": _retrain,
+    "recommend": _recommend,
+}

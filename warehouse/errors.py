@@ -14,6 +14,10 @@ class Termination(KeyboardInterrupt):
     """SIGTERM: ends a command as Ctrl-C does, so that dbt cancels what it has under way."""
 
 
+class TimeIsUp(KeyboardInterrupt):
+    """The time of a step is up: ends it as Ctrl-C does."""
+
+
 class ListenhouseError(Exception):
     """Base of all expected failures: printed without a traceback, exits with 1."""
 
@@ -60,6 +64,10 @@ class LandingError(ListenhouseError):
 
 class StepFailedError(ListenhouseError):
     """A step of the daily run failed; its own output says why."""
+
+
+class StepTimedOutError(StepFailedError):
+    """A step of the daily run took longer than it may."""
 
 
 class MetricsServerError(ListenhouseError):

@@ -20,6 +20,9 @@ def print_summary(settings: Settings, report: RunReport) -> None:
         report: A run that went through.
     """
     console = Console(highlight=False, markup=False)
+    if report.nothing_to_resume:
+        console.print(report.nothing_to_resume, soft_wrap=True)
+        return
     if report.load is not None:
         print_load(console, report.load)
     if report.build is not None:
@@ -34,7 +37,10 @@ def print_summary(settings: Settings, report: RunReport) -> None:
     if report.recommendations is not None:
         print_lists(report.recommendations)
     steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.seconds.items())
-    console.print(f"{steps}.\n")
+    console.print(f"{steps}.")
+    if len(report.seconds) == 1:
+        return
+    console.print()
     # an external URL can hold a password, which does not belong into a log
     where = settings.database_url if settings.uses_embedded_postgres else "`listenhouse url`"
     console.print(f"connect       {where}", soft_wrap=True)

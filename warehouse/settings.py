@@ -15,6 +15,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from warehouse.api_access import read_api_keys, read_origins
+from warehouse.daily_steps import DAILY_STEPS, Step, read_steps
 from warehouse.errors import SettingsError
 from warehouse.quiet_hours import QuietHours, read_quiet_hours
 
@@ -28,6 +29,9 @@ EMBEDDED_PORT = 25432
 SIMULATOR_PORT = 8420
 METRICS_PORT = 25490
 SERVING_PORT = 8430
+
+MANUAL = "manual"
+"""The trigger of runs that a person starts."""
 
 RATE_LIMIT = 6000
 """Requests to the API per client and minute, unless told otherwise."""
@@ -87,6 +91,12 @@ class Settings:
             (`LISTENHOUSE_RETRY_SECONDS`).
         trigger: Who or what starts the runs of this process, for their record
             (`LISTENHOUSE_TRIGGER`, default `manual`; a scheduler names itself).
+        steps: The steps of a run, with their time limits and retries
+            (`LISTENHOUSE_STEP_TIMEOUTS`, `LISTENHOUSE_STEP_RETRIES`, such as `load=3600`).
+        step_retry_seconds: First wait before a step is tried again, doubled at each further try
+            (`LISTENHOUSE_STEP_RETRY_SECONDS`).
+        heartbeat_url: Told when a run starts, succeeds or fails (`LISTENHOUSE_HEARTBEAT_URL`), so
+            that somebody misses the run that did not; nobody is without it.
         log_format: How lines of the log look on the terminal, `text` or `json`
             (`LISTENHOUSE_LOG_FORMAT`).
         log_level: From which level on lines are shown on the terminal
@@ -126,7 +136,10 @@ class Settings:
     request_timeout_seconds: float = 60.0
     request_attempts: int = 6
     retry_seconds: float = 300.0
-    trigger: str = "manual"
+    trigger: str = MANUAL
+    steps: tuple[Step, ...] = DAILY_STEPS
+    step_retry_seconds: float = 60.0
+    heartbeat_url: str | None = field(default=None, repr=False)
     log_format: str = "text"
     log_level: str = "warning"
     log_files: int = 60
@@ -175,12 +188,19 @@ class Settings:
     @property
     def secrets(self) -> frozenset[str]:
         """API keys and the passwords in the URLs, as written and as meant; no log may show them."""
-        configured = (self.external_database_url, self.external_api_url, self.serving_database_url)
+        configured = (
+            self.external_database_url,
+            self.external_api_url,
+            self.serving_database_url,
+            self.heartbeat_url,
+        )
         urls = [urlsplit(url) for url in configured if url]
         # one that is also the name of a user, host or database is no secret
         names = {name for url in urls for name in (url.username, url.hostname, url.path.strip("/"))}
         written = {url.password for url in urls if url.password}
         secrets = (written | set(map(unquote, written))) - names | set(self.api_keys)
+        # who knows the path of a heartbeat can feign one
+        secrets |= {urlsplit(self.heartbeat_url or "").path}
         return frozenset(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
 
     @property
@@ -327,6 +347,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             )
         return value
 
+    def heartbeat_url() -> str | None:
+        value = url("HEARTBEAT_URL", ("http", "https"))
+        if value is not None and urlsplit(value).fragment:
+            raise SettingsError("LISTENHOUSE_HEARTBEAT_URL has to be an address without #.")
+        return value
+
+    recommends = choice("RECOMMEND", "yes", "no") == "yes"
     return Settings(
         home=path("HOME") or PROJECT_ROOT / ".listenhouse",
         external_database_url=database_url("DATABASE_URL"),
@@ -338,14 +365,17 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         request_timeout_seconds=float(number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
         request_attempts=number("REQUEST_ATTEMPTS", 6, 1, 50),
         retry_seconds=float(number("RETRY_SECONDS", 300, 1, 86_400)),
-        trigger=text("TRIGGER") or "manual",
+        trigger=text("TRIGGER") or MANUAL,
+        steps=read_steps(text("STEP_TIMEOUTS"), text("STEP_RETRIES"), recommends=recommends),
+        step_retry_seconds=float(number("STEP_RETRY_SECONDS", 60, 1, 3600)),
+        heartbeat_url=heartbeat_url(),
         log_format=choice("LOG_FORMAT", "text", "json"),
         log_level=choice("LOG_LEVEL", "warning", "debug", "info", "error"),
         log_files=number("LOG_FILES", 60, 0, 100_000),
         alerts_config=path("ALERTS_CONFIG"),
         quiet_hours=read_quiet_hours(text("ALERTS_QUIET_HOURS"), text("ALERTS_TIME_ZONE")),
         health_url=health_url(),
-        recommends=choice("RECOMMEND", "yes", "no") == "yes",
+        recommends=recommends,
         models=path("MODELS"),
         retrain=RetrainTriggers(
             days=number("RETRAIN_DAYS", 7, 1, 10_000),

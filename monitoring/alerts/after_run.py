@@ -37,18 +37,24 @@ def alerts_afterwards(settings: Settings) -> Iterator[None]:
         # the run that is under way tells how it ends
         raise
     except (Exception, Termination) as error:
-        _check(settings, error)
+        tell_of(settings, error)
         raise
-    _check(settings, None)
+    tell_of(settings, None)
 
 
-def _check(settings: Settings, failure: BaseException | None) -> None:
+def tell_of(settings: Settings, failure: BaseException | None) -> None:
+    """Checks the alerts after a run.
+
+    Args:
+        settings: Which warehouse, and who is told.
+        failure: What ended the run, if it failed.
+    """
     try:
         _check_and_show(settings, failure)
     except SettingsError as error:
         # what is wrong is shown where it cannot be told
         _warn(error)
-        _check(replace(settings, alerts_config=None), failure)
+        tell_of(replace(settings, alerts_config=None), failure)
     except Exception as error:  # a good run stays one
         _warn(error)
 

@@ -178,4 +178,11 @@ def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(house:
         assert "Run again" in stderr
         assert "Traceback" not in stderr
 
-    succeed("listenhouse", "run", environment=house.environment)
+    crawls = "select count(*) from raw_moovitamix.crawls"
+    landed = house.warehouse.query(crawls)
+    succeed("listenhouse", "run", "--resume", environment=house.environment)
+    last, ended = recorded_runs(house)[:2]
+    assert list(last["step_seconds"]) == ["database", "build"]
+    assert last["command"] == "listenhouse run --resume"
+    assert last["attempt"] == ended["attempt"] + 1
+    assert house.warehouse.query(crawls) == landed

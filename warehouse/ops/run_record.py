@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse.database import connect, describe
-from warehouse.errors import DatabaseError, Termination
+from warehouse.errors import DatabaseError, Termination, TimeIsUp
 from warehouse.ops.resource_usage import ResourceUsage, measured
 from warehouse.ops.tables import SCHEMA, create_tables
 from warehouse.redaction import without_values
@@ -31,6 +31,10 @@ from warehouse.run_log import RUN_ENDED, get_logger, log_to_file, run_fields
 from warehouse.settings import Settings
 
 _logger = get_logger(__name__)
+
+
+RESUME = " --resume"
+"""How the command of a run ends that goes on where another one failed: both try the same."""
 
 
 class RunStatus(StrEnum):
@@ -50,6 +54,7 @@ class RunRecord:
 
     Attributes:
         run_id: Identifies the run in every table of schema `ops`.
+        command: What runs.
         seconds: Duration of the steps that are over, in order.
     """
 
@@ -57,7 +62,7 @@ class RunRecord:
         self.run_id = uuid.uuid4()
         self.seconds: dict[str, float] = {}
         self._settings = settings
-        self._command = command
+        self.command = command
         self._started_at = datetime.now(UTC)
         self._connection: psycopg.Connection | None = None
         self._steps: dict[str, dict[str, Any]] = {}
@@ -69,7 +74,7 @@ class RunRecord:
         with log_to_file(self._settings, self.run_id, self._started_at):
             _logger.info(
                 "run started",
-                command=self._command,
+                command=self.command,
                 trigger=self._settings.trigger,
                 code_version=version("listenhouse"),
                 host=socket.gethostname(),
@@ -111,17 +116,17 @@ class RunRecord:
         """Records a step: its time, what it used, and how it ended.
 
         Args:
-            name: Name of the step; each name once.
+            name: Name of the step. One that is tried again keeps its start, and has the rest of
+                its last try.
         """
-        row = {
-            "run_id": self.run_id,
-            "step": name,
-            "status": RunStatus.RUNNING,
-            "message": None,
-            "started_at": datetime.now(UTC),
-        }
-        self._steps[name] = row
-        self._insert("steps", [row])
+        key = {"run_id": self.run_id, "step": name}
+        is_new = name not in self._steps
+        row = self._steps.setdefault(name, key | {"started_at": datetime.now(UTC)})
+        row |= {"status": RunStatus.RUNNING, "message": None}
+        if is_new:
+            self._insert("steps", [row])
+        else:
+            self._update("steps", key, row)
         usage = ResourceUsage()
         begin = time.perf_counter()
         with run_fields(step=name):
@@ -138,7 +143,7 @@ class RunRecord:
                 self.seconds[name] = time.perf_counter() - begin
                 row["ended_at"] = datetime.now(UTC)
                 row |= vars(usage)
-                self._update("steps", {"run_id": self.run_id, "step": name}, row)
+                self._update("steps", key, row)
                 _logger.info(
                     "step ended",
                     status=row["status"],
@@ -151,13 +156,41 @@ class RunRecord:
                 )
 
     def add(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """Adds rows to a table of schema `ops`.
+        """Adds rows to a table of schema `ops`, in place of those of a try that failed.
 
         Args:
             table: Name of the table.
             rows: Values by column, but for the run's id; the same columns in each.
         """
+        self._write(
+            lambda connection: connection.execute(
+                sql.SQL("delete from {} where run_id = %s").format(sql.Identifier(SCHEMA, table)),
+                (self.run_id,),
+            )
+        )
         self._insert(table, [{"run_id": self.run_id, **row} for row in rows])
+
+    def fail(self, message: str) -> None:
+        """Records from another thread that the run failed, where its own does not come back.
+
+        Args:
+            message: Why.
+        """
+        values = {"status": RunStatus.FAILED, "message": message, "ended_at": datetime.now(UTC)}
+        running = [
+            name for name, step in self._steps.items() if step["status"] == RunStatus.RUNNING
+        ]
+        try:
+            # the run's own connection may be in the middle of something
+            self._connection = connect(self._settings, "listenhouse run record")
+        except DatabaseError as error:
+            _logger.warning("end of the run not recorded", cause=str(error))
+            return
+        for name in running:
+            self._update("steps", {"run_id": self.run_id, "step": name}, values)
+        failed = values | {"failed_step": running[-1] if running else None}
+        self._update("runs", {"run_id": self.run_id}, failed)
+        _logger.error(RUN_ENDED, **failed)
 
     @contextmanager
     def run(self) -> Iterator[RunRecord]:
@@ -202,23 +235,30 @@ class RunRecord:
             insert into ops.runs (
                 run_id, command, trigger, attempt, code_version, host, pid, status, started_at
             )
-            select %s, %s, %s, 1 + count(*), %s, %s, %s, %s, %s
-            from ops.runs
+            with alike as (
+                select * from ops.runs
+                where replace(command, %(resume)s, '') = replace(%(command)s, %(resume)s, '')
+            )
+            select
+                %(run_id)s, %(command)s, %(trigger)s, 1 + count(*), %(code_version)s, %(host)s,
+                %(pid)s, %(running)s, %(started_at)s
+            from alike
             where started_at > coalesce(
-                (select max(started_at) from ops.runs where status = %s), '-infinity'
+                (select max(started_at) from alike where status = %(succeeded)s), '-infinity'
             )
             """,
-            (
-                self.run_id,
-                self._command,
-                self._settings.trigger,
-                version("listenhouse"),
-                socket.gethostname(),
-                os.getpid(),
-                RunStatus.RUNNING,
-                self._started_at,
-                RunStatus.SUCCEEDED,
-            ),
+            {
+                "run_id": self.run_id,
+                "command": self.command,
+                "resume": RESUME,
+                "trigger": self._settings.trigger,
+                "code_version": version("listenhouse"),
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "running": RunStatus.RUNNING,
+                "started_at": self._started_at,
+                "succeeded": RunStatus.SUCCEEDED,
+            },
         )
 
     def _insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -274,6 +314,8 @@ def _ending_of(error: BaseException) -> tuple[RunStatus, str]:
     if isinstance(error, Termination):
         # a scheduler whose patience ends sends it: nobody watches as with Ctrl-C
         return RunStatus.FAILED, "ended by SIGTERM: did the time of a scheduler run out?"
+    if isinstance(error, TimeIsUp):
+        return RunStatus.FAILED, str(error)
     if isinstance(error, KeyboardInterrupt):
         return RunStatus.INTERRUPTED, "interrupted by a signal"
     return RunStatus.FAILED, without_values(str(error) or type(error).__name__)

@@ -1,0 +1,130 @@
+"""The steps of a day: their order, how long each may take, how often it is tried again.
+
+In: nothing, or what the settings change. Out: the one declaration that `listenhouse run` executes
+and that schedulers read by `listenhouse steps --json`. What a step does is in `daily_run`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from warehouse.errors import SettingsError
+
+LONGEST_SECONDS = 86_400
+MOST_RETRIES = 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the daily run.
+
+    Attributes:
+        name: What `--step` and the record in `ops` call it.
+        description: What it does, in a sentence.
+        timeout_seconds: When it is ended, recorded as failed, and told.
+        retries: How often it is tried again when it fails.
+        records: Names that it has in `ops.steps`, where it writes more than one row.
+        resumes_at: The step that a resumed run begins at when this one failed, where that is
+            another one: what this one needs may be gone.
+        is_recommending: Whether it is of the recommender, which `LISTENHOUSE_RECOMMEND` switches.
+    """
+
+    name: str
+    description: str
+    timeout_seconds: int
+    retries: int
+    records: tuple[str, ...] = ()
+    resumes_at: str | None = None
+    is_recommending: bool = False
+
+
+DATABASE = "database"
+ALERTS = "alerts"
+
+DAILY_STEPS = (
+    Step(DATABASE, "Start PostgreSQL where it is ours to start, and reach it.", 300, 3),
+    Step("source", "Start the simulator where it is ours to start.", 300, 1),
+    Step(
+        "load",
+        "Crawl the API and land what changed.",
+        7200,
+        3,
+        resumes_at="source",
+    ),
+    Step("build", "Build and test the models with dbt.", 7200, 1),
+    Step(
+        "retrain",
+        "Train a model when a trigger asks for it.",
+        7200,
+        1,
+        records=("triggers", "retrain"),
+        is_recommending=True,
+    ),
+    Step("recommend", "Compute the lists of the day.", 3600, 1, is_recommending=True),
+    # follows the others however they ended, and is of no run: it judges how that one was
+    Step(ALERTS, "Tell people what is wrong.", 600, 1),
+)
+"""The steps in order. Each needs those before it."""
+
+_PAIR = re.compile(r"\s*([a-z]+)\s*=\s*(\d{1,9})\s*", re.ASCII)
+
+
+def read_steps(timeouts: str | None, retries: str | None, *, recommends: bool) -> tuple[Step, ...]:
+    """The steps as the settings change them.
+
+    Args:
+        timeouts: `LISTENHOUSE_STEP_TIMEOUTS`, such as `load=3600,build=1800`.
+        retries: `LISTENHOUSE_STEP_RETRIES`, such as `load=5`.
+        recommends: Whether the recommender's steps are among them.
+
+    Raises:
+        SettingsError: One of them names no step, or no number that can be used.
+    """
+    limits = _read_pairs("STEP_TIMEOUTS", timeouts, 1, LONGEST_SECONDS)
+    tries = _read_pairs("STEP_RETRIES", retries, 0, MOST_RETRIES)
+    return tuple(
+        replace(
+            step,
+            timeout_seconds=limits.get(step.name, step.timeout_seconds),
+            retries=tries.get(step.name, step.retries),
+        )
+        for step in DAILY_STEPS
+        if recommends or not step.is_recommending
+    )
+
+
+def _read_pairs(name: str, text: str | None, low: int, high: int) -> dict[str, int]:
+    pairs = {}
+    for part in (text or "").split(",") if text else ():
+        found = _PAIR.fullmatch(part)
+        is_known = found and found[1] in {step.name for step in DAILY_STEPS}
+        if not (found and is_known and low <= int(found[2]) <= high):
+            raise SettingsError(
+                f"LISTENHOUSE_{name} has {part.strip()!r}; it must be pairs such as load=3600, "
+                f"separated by commas, of a step ({', '.join(step.name for step in DAILY_STEPS)}) "
+                f"and a whole number from {low} to {high}."
+            )
+        pairs[found[1]] = int(found[2])
+    return pairs
+
+
+def to_json(steps: Sequence[Step], retry_wait_seconds: float) -> str:
+    """The steps for schedulers.
+
+    Args:
+        steps: Which.
+        retry_wait_seconds: First wait before another try, doubled at each further one.
+    """
+    described = [
+        {
+            **{key: asdict(step)[key] for key in ("name", "description", "timeout_seconds")},
+            "retries": step.retries,
+            "retry_wait_seconds": retry_wait_seconds,
+            "command": ["listenhouse", "run", "--step", step.name],
+        }
+        for step in steps
+    ]
+    return json.dumps(described, indent=2)

@@ -1,0 +1,157 @@
+"""The step `build`: dbt in this process, its results recorded, its failures in a sentence.
+
+In: the project, landing. Out: marts, or an error that names what failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+
+from dbt.artifacts.schemas.results import NodeStatus
+from dbt.artifacts.schemas.run import RunExecutionResult, RunResult
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt_common.events.base_types import EventMsg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from warehouse.errors import StepFailedError
+from warehouse.ops.run_record import RunRecord
+from warehouse.redaction import without_values
+from warehouse.run_log import get_logger
+from warehouse.settings import PROJECT_ROOT
+
+_logger = get_logger(__name__)
+
+_FAILURES = frozenset(map(str, (NodeStatus.Error, NodeStatus.Fail, NodeStatus.RuntimeErr)))
+_SUCCESSES = frozenset(map(str, (NodeStatus.Success, NodeStatus.Pass)))
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What `dbt build` did.
+
+    Attributes:
+        models: Models built.
+        tests: Tests passed, unit tests included.
+        warnings: Tests that warned.
+        marts_schema: Schema that the marts were built in, by the target that dbt was told.
+    """
+
+    models: int
+    tests: int
+    warnings: int
+    marts_schema: str
+
+
+def build(record: RunRecord) -> BuildReport:
+    """Runs `dbt build` in this process, with a progress bar where a terminal watches.
+
+    Args:
+        record: The run's record, which gets the result of every node.
+
+    Returns:
+        What was built and tested.
+
+    Raises:
+        StepFailedError: A model or a test failed; names each.
+    """
+    progress = Progress(
+        TextColumn("dbt build"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+    with progress:
+        task = progress.add_task("dbt build", total=None)
+
+        def show(event: EventMsg) -> None:
+            if event.info.name == "LogStartLine":
+                progress.update(task, total=event.data.total)
+            elif event.info.name == "NodeFinished":
+                progress.advance(task)
+                # those that are a part of others are no results, either
+                if event.data.node_info.materialized != "ephemeral":
+                    _log_node(event)
+
+        # its failures are told below, the result of each node is in the run's log
+        arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
+        arguments += ["--profiles-dir", str(PROJECT_ROOT)]
+        outcome = dbtRunner(callbacks=[show]).invoke(arguments)
+    if isinstance(outcome.result, RunExecutionResult):
+        record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
+    return _judge(outcome)
+
+
+def _log_node(event: EventMsg) -> None:
+    node, result = event.data.node_info, event.data.run_result
+    affected = dict(result.adapter_response).get("rows_affected")
+    _logger.info(
+        "node finished",
+        unique_id=node.unique_id,
+        node_name=node.node_name,
+        resource_type=node.resource_type,
+        status=result.status,
+        duration_seconds=round(result.execution_time, 3),
+        # protobuf has no whole numbers; -1 where the statement has no rows, as for a view
+        rows_affected=int(affected) if isinstance(affected, float) and affected >= 0 else None,
+        failures=result.num_failures if "test" in node.resource_type else None,
+        message=result.message if result.status not in _SUCCESSES else None,
+    )
+
+
+def _describe_node(node: RunResult) -> dict[str, object]:
+    affected = node.adapter_response.get("rows_affected")
+    return {
+        "unique_id": node.node.unique_id,
+        "name": node.node.name,
+        "resource_type": str(node.node.resource_type),
+        "status": str(node.status),
+        "seconds": node.execution_time,
+        # -1 where the statement has no rows, as for a view
+        "rows_affected": affected if isinstance(affected, int) and affected >= 0 else None,
+        "failures": node.failures,
+        "message": without_values(node.message) if node.message else None,
+    }
+
+
+def _judge(outcome: dbtRunnerResult) -> BuildReport:
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
+    result = outcome.result
+    if not isinstance(result, RunExecutionResult):
+        raise StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")
+    counts: Counter[str] = Counter()
+    marts_schema = ""
+    failures = []
+    for node in result.results:
+        kind = str(node.node.resource_type)
+        if node.node.name == "fct_listens":
+            marts_schema = node.node.schema
+        if str(node.status) in _FAILURES:
+            failures.append(f"{node.node.name}: {_first_line(node.message or str(node.status))}")
+        elif str(node.status) in _SUCCESSES:
+            counts[kind] += 1
+        elif str(node.status) == NodeStatus.Warn:
+            counts["warning"] += 1
+    if failures or not outcome.success:
+        raise StepFailedError(
+            "dbt build failed, the marts behind it are as they were:\n  "
+            + "\n  ".join(failures or [_first_line(str(outcome.exception))])
+            + "\nThe rows that failed a test are in the schema test_failures. Mend the cause, "
+            "then `listenhouse run --resume`: the load before it is complete and not repeated."
+        )
+    return BuildReport(
+        models=counts["model"],
+        tests=counts["test"] + counts["unit_test"],
+        warnings=counts["warning"],
+        marts_schema=marts_schema,
+    )
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:3]) if lines else "no message"
