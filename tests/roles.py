@@ -31,9 +31,10 @@ def roles_dropped(server: str, *logins: str) -> Iterator[None]:
                 "select from pg_database where datname = %s", (DATABASE,)
             ).fetchone()
             if exists is not None and known:
-                with psycopg.connect(f"{server}/{DATABASE}") as inside:
-                    inside.execute(
-                        sql.SQL("drop owned by {} cascade").format(sql.SQL(", ").join(known))
-                    )
+                with psycopg.connect(f"{server}/{DATABASE}", autocommit=True) as inside:
+                    # one by one: of several at once PostgreSQL can miss default privileges that
+                    # it has just dropped
+                    for name in known:
+                        inside.execute(sql.SQL("drop owned by {} cascade").format(name))
             for name in known:
                 connection.execute(sql.SQL("drop role {}").format(name))
