@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -52,9 +53,9 @@ class Role:
     owns: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     records: bool = False
-    tables: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, LiteralString] = field(default_factory=dict)
     includes: tuple[str, ...] = ()
-    database: tuple[str, ...] = ()
+    database: tuple[LiteralString, ...] = ()
 
 
 ROLES = (
