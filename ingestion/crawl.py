@@ -58,6 +58,7 @@ class CrawledEndpoint:
         dropped_rows: Row numbers in the spool that are not to be landed, ascending.
         unconfirmed: Packed keys that landing holds, that the last pass over the pages missed
             and an earlier one saw: they may have moved, and count as present.
+        forgotten: Rows of people who were forgotten: neither in the spool nor rejected.
         spool: Where the rows are.
     """
 
@@ -67,6 +68,7 @@ class CrawledEndpoint:
     rejected: list[RejectedRecord]
     dropped_rows: npt.NDArray[np.int64]
     unconfirmed: npt.NDArray[np.int64]
+    forgotten: int
     spool: Spool
 
     @property
@@ -103,13 +105,14 @@ class _Reading:
     spool: Spool
     totals: list[int] = field(default_factory=list)
     rejected: list[RejectedRecord] = field(default_factory=list)
+    forgotten: int = 0
     repeated_rows: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     repeated_keys: frozenset[tuple[int, ...]] = frozenset()
     missing: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def row_count(self) -> int:
-        return self.spool.row_count + len(self.rejected)
+        return self.spool.row_count + len(self.rejected) + self.forgotten
 
     def doubt(self) -> str | None:
         """Says why rows may have moved while this pass read them, or None."""
@@ -198,6 +201,7 @@ def _log_proof(crawled: CrawledEndpoint, page_count: int, attempt: int) -> None:
         duplicates_count=crawled.duplicates,
         rejected_count=len(crawled.rejected),
         unconfirmed_count=len(crawled.unconfirmed),
+        forgotten_count=crawled.forgotten,
     )
     reasons = Counter(record.reason for record in crawled.rejected)
     for reason, count in reasons.most_common(_MOST_REASONS_LOGGED):
@@ -215,6 +219,7 @@ def _read_all(
         for number, page in enumerate(_pages(reader, endpoint, first, page_count), 1):
             reading.totals.append(page.total)
             reading.rejected.extend(page.rejected)
+            reading.forgotten += page.forgotten
             spool.append(page.records, page.undeclared)
             on_page(endpoint.name, number, page_count)
     reading.repeated_rows, reading.repeated_keys = _find_repeated(spool.read_keys())
@@ -309,6 +314,7 @@ def _settle(endpoint: Endpoint, reading: _Reading, previous: _Reading | None) ->
         unconfirmed=np.setdiff1d(
             reading.missing, reading.missing if previous is None else previous.missing
         ),
+        forgotten=reading.forgotten,
         spool=reading.spool,
     )
 

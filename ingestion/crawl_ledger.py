@@ -13,13 +13,15 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import sql
 
+from warehouse.database import add_column
+
 WITHDRAWN_CRAWLS = "withdrawn_crawls"
 """Table of the crawls that were taken back, which landing no longer shows."""
 
 
 @dataclass(frozen=True)
 class EndpointFigures:
-    """What became of an endpoint's rows; reported = landed + duplicates + rejected.
+    """What became of an endpoint's rows; reported = landed + duplicates + rejected + forgotten.
 
     Attributes:
         reported: Rows that the API says it has.
@@ -27,6 +29,7 @@ class EndpointFigures:
         duplicates: Rows dropped because an identical one is landed.
         rejected: Rows in quarantine.
         carried: Versions that stay valid because today's record is in quarantine.
+        forgotten: Rows of people who were forgotten, dropped as they came.
     """
 
     reported: int
@@ -34,6 +37,7 @@ class EndpointFigures:
     duplicates: int
     rejected: int
     carried: int
+    forgotten: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,11 @@ def create_crawls(connection: psycopg.Connection, schema: str, endpoints: Sequen
             """
         ).format(sql.Identifier(schema, "crawls"), sql.SQL(", ").join(figures))
     )
+    for endpoint in endpoints:
+        # made by a version that forgot nobody
+        add_column(
+            connection, schema, "crawls", f"{endpoint}_forgotten", "bigint not null default 0"
+        )
 
 
 def count_crawls(connection: psycopg.Connection, schema: str) -> int:

@@ -40,11 +40,13 @@ class RejectedRecord:
         record: The record as it was served.
         reason: What is wrong with it; never quotes its values.
         key: Its key, as far as that can be read, else None.
+        person_id: Whose it is, as far as that can be read, else None.
     """
 
     record: str
     reason: str
     key: tuple[Any, ...] | None
+    person_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,19 @@ class Page:
         records: Those that fit, in served order.
         undeclared: Fields that the shape does not declare, by position in `records`.
         rejected: Those that do not fit.
+        forgotten: Rows of people who were forgotten, which are in neither.
     """
 
     total: int
     records: list[Record]
     undeclared: dict[int, dict[str, Any]] = field(default_factory=dict)
     rejected: list[RejectedRecord] = field(default_factory=list)
+    forgotten: int = 0
 
     @property
     def row_count(self) -> int:
-        """Rows that the page served, good and bad."""
-        return len(self.records) + len(self.rejected)
+        """Rows that the page served."""
+        return len(self.records) + len(self.rejected) + self.forgotten
 
 
 class _Envelope(msgspec.Struct, Generic[RecordT]):
@@ -119,6 +123,7 @@ def _decode_record_by_record(endpoint: Endpoint, body: bytes) -> Page:
                     record=verbatim.decode("utf-8", errors="backslashreplace"),
                     reason=str(error),
                     key=_readable_key(endpoint, value),
+                    person_id=readable_person(endpoint, value),
                 )
             )
         else:
@@ -198,6 +203,21 @@ def _readable_key(endpoint: Endpoint, value: Any) -> tuple[Any, ...] | None:
     except (msgspec.ValidationError, ValueError):
         return None
     return tuple(key)
+
+
+def readable_person(endpoint: Endpoint, value: Any) -> int | None:
+    """Reads whose record it is, as generously as it can be meant.
+
+    Args:
+        endpoint: Whose record it is.
+        value: A record, as JSON has it.
+    """
+    if endpoint.person is None or not isinstance(value, dict):
+        return None
+    try:
+        return msgspec.convert(value.get(endpoint.person), int, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _refuse_unstorable(value: Any, path: str) -> None:

@@ -47,6 +47,7 @@ class Endpoint:
         name: Path of the endpoint and name of its landing table.
         record: Shape of its records.
         key: Fields that identify a record.
+        person: Field with the id of the person that a record is of; None where it is of none.
         understand: Maps a record whose fields changed type, where that is unambiguous, to
             the declared shape; called only for records that do not fit as they are.
     """
@@ -54,6 +55,7 @@ class Endpoint:
     name: str
     record: type[Record]
     key: tuple[str, ...]
+    person: str | None = None
     understand: Callable[[dict[str, Any]], dict[str, Any]] = _as_served
 
     @cached_property

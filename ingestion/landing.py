@@ -39,7 +39,8 @@ from ingestion.pages import HttpCounters, PageReader
 from ingestion.quarantine import create_rejected_records, record_rejections
 from ingestion.shrink_guard import refuse_shrunk
 from ingestion.spool import KeyColumns, key_columns, packed_keys
-from warehouse.database import describe
+from ingestion.tombstones import read_tombstones
+from warehouse.database import create_schema, describe
 from warehouse.errors import DatabaseError, SettingsError
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
@@ -95,9 +96,11 @@ def load(
         ListenhouseError: Something a person has to act on; nothing of the crawl is visible.
     """
     _require_rights(lock, settings)
+    # before the crawl: nobody who was forgotten gets as far as the disk
+    tombstones = read_tombstones(lock, settings, LANDING_SCHEMA)
     with _crawl_folder(settings) as folder:
         started_at = datetime.now(UTC)
-        reader = PageReader(settings, http or HttpCounters())
+        reader = PageReader(settings, http or HttpCounters(), tombstones)
         crawled = []
         carried = {}
         drift: list[str] = []
@@ -135,7 +138,7 @@ def _land(
 ) -> tuple[Crawl, LoadPackage]:
     """Merges proven rows, then commits the row that makes them visible."""
     names = [endpoint.name for endpoint in ENDPOINTS]
-    lock.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(LANDING_SCHEMA)))
+    create_schema(lock, LANDING_SCHEMA)
     boundary_at = next_boundary(lock, LANDING_SCHEMA, names, datetime.now(UTC))
     pipeline = landing_pipeline(settings, LANDING_SCHEMA)
     package = merge(pipeline, crawled, carried, boundary_at)
@@ -152,6 +155,7 @@ def _land(
                 duplicates=rows.duplicates,
                 rejected=len(rows.rejected),
                 carried=len(carried[rows.endpoint.name]),
+                forgotten=rows.forgotten,
             )
             for rows in crawled
         },
@@ -243,13 +247,19 @@ def _count_versions(
 def _require_rights(connection: psycopg.Connection, settings: Settings) -> None:
     """Finds a missing right before the crawl, not after it."""
     row = connection.execute(
-        "select has_database_privilege(current_database(), 'create'), current_user"
+        """
+        select
+            has_database_privilege(current_database(), 'create')
+            or coalesce(has_schema_privilege(to_regnamespace(%s)::oid, 'create'), false),
+            current_user
+        """,
+        (LANDING_SCHEMA,),
     ).fetchone()
     if row and not row[0]:
         raise DatabaseError(
             f"The user {row[1]} may not create schemas in {describe(settings)}: an owner of the "
             f'database has to run `grant create on database "{connection.info.dbname}" to '
-            f'"{row[1]}"`.'
+            f'"{row[1]}"`, or `listenhouse grant loader {row[1]}`.'
         )
 
 

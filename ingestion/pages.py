@@ -40,6 +40,7 @@ from urllib3.exceptions import LocationParseError
 
 from ingestion.decoding import ContractError, MalformedPageError, Page, decode_page
 from ingestion.endpoint import Endpoint
+from ingestion.tombstones import Tombstones
 from warehouse.errors import SourceError
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
@@ -119,7 +120,10 @@ class PageReader:
         threads: Pages it may be asked for at the same time.
     """
 
-    def __init__(self, settings: Settings, counters: HttpCounters) -> None:
+    def __init__(
+        self, settings: Settings, counters: HttpCounters, tombstones: Tombstones | None = None
+    ) -> None:
+        self._tombstones = tombstones
         self._counters = counters
         self.threads = settings.crawl_threads
         self._settings = settings
@@ -192,7 +196,8 @@ class PageReader:
         finally:
             seconds = time.perf_counter() - begin
             self._counters.count_answer(endpoint.name, seconds, status, received_bytes)
-        return decode_page(endpoint, response.content)
+        page = decode_page(endpoint, response.content)
+        return self._tombstones.drop(endpoint, page) if self._tombstones else page
 
     def _count_retry(self, state: RetryCallState) -> None:
         endpoint, _ = state.args

@@ -27,6 +27,7 @@ from psycopg.types.json import Jsonb
 from ingestion.crawl_ledger import (
     WITHDRAWN_CRAWLS,
     EndpointFigures,
+    create_crawls,
     latest_boundary_used,
     table_exists,
 )
@@ -124,6 +125,8 @@ def withdraw(
     kept = withdrawal.kept_boundary_at
     try:
         with lock.transaction():
+            # whose columns a version before may not have made
+            create_crawls(lock, schema, endpoints)
             _leave_trace(lock, schema, endpoints, withdrawal, reason)
             for name in endpoints:
                 if table_exists(lock, schema, name):
@@ -246,7 +249,7 @@ def _leave_trace(
             (
                 Jsonb(_figures(connection, schema, endpoints, crawl)),
                 used_until,
-                _operator(),
+                describe_operator(),
                 reason,
                 crawl.crawl_id,
             ),
@@ -318,7 +321,8 @@ def _set_back_rejections(
     )
 
 
-def _operator() -> str:
+def describe_operator() -> str:
+    """Who runs this, and where: a name on a machine."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

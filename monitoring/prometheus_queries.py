@@ -171,7 +171,8 @@ _LOADS = (
                 values
                 ('landed', loads.landed),
                 ('duplicate', loads.duplicates),
-                ('rejected', loads.rejected)
+                ('rejected', loads.rejected),
+                ('forgotten', loads.forgotten)
             ) as outcomes (outcome, row_count)
         """,
     ),
@@ -472,7 +473,7 @@ _HEALTH = (
                 rules.rule_name as rule,
                 severities.severity,
                 count(findings.finding_key) as findings
-            from (select distinct rule_name from staging.rule_thresholds) as rules
+            from (select distinct rule_name from health.rule_thresholds) as rules
             cross join unnest(array['critical', 'warning']) as severities (severity)
             left join health.rpt_findings as findings
                 on

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from recommender.artifact import BrokenArtifactError, artifact_file, read_artifact, write_artifact
 from recommender.models import Candidate, FittedModel, load_model
-from warehouse.database import explain_failure, library_url
+from warehouse.database import create_schema, explain_failure, library_url
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def open_registry(settings: Settings, connection: psycopg.Connection, source_nam
     Raises:
         DatabaseError: It cannot be made or read.
     """
-    connection.execute("create schema if not exists mlflow")
+    create_schema(connection, SCHEMA)
     # read when it is imported
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_CONFIGURE_LOGGING": "false"}
     for library in ("mlflow", "alembic"):

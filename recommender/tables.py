@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import psycopg
 
+from warehouse.database import create_schema
+
 SCHEMA = "recommendations"
 
 _STATEMENTS = (
-    "create schema if not exists recommendations",
     # one row per source and day: written with its lists, in their transaction
     """
     create table if not exists recommendations.batches (
@@ -149,5 +150,6 @@ def create_tables(connection: psycopg.Connection) -> None:
     Args:
         connection: Connection that may create schemas.
     """
+    create_schema(connection, SCHEMA)
     for statement in _STATEMENTS:
         connection.execute(statement)

@@ -243,6 +243,40 @@ def vacuum() -> None:
 
 
 @main.command()
+@click.argument("user_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(user_id: str, yes: bool) -> None:
+    """Erase a person from everything, for ever. USER_ID is the source's; - reads it from stdin."""
+    from warehouse.forget_command import run_forget  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _raise_termination)
+    # a process list shows arguments to everybody
+    given = sys.stdin.readline().strip() if user_id == "-" else user_id
+    if not run_forget(read_settings(), given, agreed=yes):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(yes: bool) -> None:
+    """Delete what is older than its retention (LISTENHOUSE_KEEP_…); landing has none."""
+    from warehouse.prune_command import run_prune  # noqa: PLC0415
+
+    if not run_prune(read_settings(), agreed=yes):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("role", required=False)
+@click.argument("login", required=False)
+def grant(role: str | None, login: str | None) -> None:
+    """Create the group roles and their rights; with ROLE LOGIN: let a login act as one."""
+    from warehouse.grant_command import run_grant  # noqa: PLC0415
+
+    run_grant(read_settings(), role, login)
+
+
+@main.command()
 @click.option(
     "--date",
     "for_date",

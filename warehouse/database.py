@@ -7,9 +7,11 @@ themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import LiteralString
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
+from psycopg import sql
 
 from warehouse.errors import DatabaseError
 from warehouse.settings import Settings
@@ -57,6 +59,48 @@ def connect(
             f"{OLDEST_MAJOR} or newer."
         )
     return connection
+
+
+def create_schema(connection: psycopg.Connection, name: str) -> None:
+    """Creates a schema where it is missing.
+
+    PostgreSQL asks for the right to create schemas even where `if not exists` finds one, and a
+    role of its own for each part of the house need not have it.
+    """
+    row = connection.execute(
+        "select exists (select from pg_namespace where nspname = %s)", (name,)
+    ).fetchone()
+    if not (row and row[0]):
+        connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(name)))
+
+
+def add_column(
+    connection: psycopg.Connection, schema: str, table: str, column: str, definition: LiteralString
+) -> None:
+    """Adds a column to a table of an earlier version; looks first, as to alter locks readers out.
+
+    Args:
+        connection: Connection of the table's owner.
+        schema: Schema of the table.
+        table: A table that exists.
+        column: Name of the column.
+        definition: Its type, and what it must have.
+    """
+    row = connection.execute(
+        """
+        select exists (
+            select from pg_attribute
+            where attrelid = %s::regclass and attname = %s and not attisdropped
+        )
+        """,
+        (sql.Identifier(schema, table).as_string(connection), column),
+    ).fetchone()
+    if not (row and row[0]):
+        connection.execute(
+            sql.SQL("alter table {} add column {} {}").format(
+                sql.Identifier(schema, table), sql.Identifier(column), sql.SQL(definition)
+            )
+        )
 
 
 def describe(settings: Settings) -> str:

@@ -49,16 +49,19 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
                 "then run again."
             )
         # A session can outlive its killed client and finish a merge that nobody waits for.
-        ended = connection.execute(
-            """
-            select pg_terminate_backend(pid, 10000)
-            from pg_stat_activity
-            where application_name = %s
-                and datname = current_database()
-                and usename = current_user
-            """,
-            (LOADER_APPLICATION,),
-        ).fetchall()
+        with connection.transaction():
+            # a login that acts as a group role may end its own sessions, and the group may not
+            connection.execute("set local role none")
+            ended = connection.execute(
+                """
+                select pg_terminate_backend(pid, 10000)
+                from pg_stat_activity
+                where application_name = %s
+                    and datname = current_database()
+                    and usename = session_user
+                """,
+                (LOADER_APPLICATION,),
+            ).fetchall()
         if not all(is_ended for (is_ended,) in ended):
             raise BusyError(
                 "A merge of a run that died is still under way on the server: wait for it to end, "
@@ -100,7 +103,10 @@ def _hold_home(settings: Settings) -> Iterator[None]:
 def _describe_holder(connection: psycopg.Connection) -> str:
     row = connection.execute(
         """
-        select activity.application_name, activity.backend_start::timestamptz(0)
+        select
+            activity.application_name,
+            activity.backend_start::timestamptz(0),
+            activity.usename
         from pg_locks as locks
         inner join pg_stat_activity as activity on locks.pid = activity.pid
         where locks.locktype = 'advisory'
@@ -111,5 +117,8 @@ def _describe_holder(connection: psycopg.Connection) -> str:
         """,
         (_LOCK_KEY,),
     ).fetchone()
-    # it may have ended between the two questions
-    return f"{row[0]}, since {row[1]}" if row else "it just ended"
+    if row is None:
+        # between the two questions
+        return "it just ended"
+    # what sessions of others do is not shown to everybody
+    return f"{row[0]}, since {row[1]}" if row[1] else f"a session of the login {row[2]}"

@@ -39,6 +39,9 @@ RATE_LIMIT = 6000
 # a shorter one, taken out of lines wherever it stands, would leave little of them
 _SHORTEST_SECRET = 4
 
+_SHORTEST_KEY = 32
+"""Characters of a key that nobody finds by trying."""
+
 
 @dataclass(frozen=True)
 class RetrainTriggers:
@@ -67,6 +70,29 @@ class RetrainTriggers:
     lift_percent: int = 0
     hit_rate_fall_percent: int = 50
     drift_percent: int = 25
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how many days `listenhouse prune` leaves what is there.
+
+    Landing is the memory of the house and has none: what is to go from it is a person
+    (`listenhouse forget`) or a crawl (`listenhouse withdraw`).
+
+    Attributes:
+        recommendation_days: Lists of recommendations, and what popularity would have recommended
+            (`LISTENHOUSE_KEEP_RECOMMENDATION_DAYS`).
+        ops_days: Records of runs, and who was told of what (`LISTENHOUSE_KEEP_OPS_DAYS`).
+        rejected_days: Rejected records, from when they were no longer served
+            (`LISTENHOUSE_KEEP_REJECTED_DAYS`).
+        past_days: Schemas of the past (`as_of_…`), from the day that they are of
+            (`LISTENHOUSE_KEEP_PAST_DAYS`).
+    """
+
+    recommendation_days: int = 180
+    ops_days: int = 730
+    rejected_days: int = 90
+    past_days: int = 365
 
 
 @dataclass(frozen=True)
@@ -122,6 +148,9 @@ class Settings:
             (`LISTENHOUSE_RATE_LIMIT`), 0 for no limit.
         cors_origins: Origins whose pages may ask the API in a browser
             (`LISTENHOUSE_CORS_ORIGINS`, separated by commas).
+        erasure_key: Key of the tombstones of people who were forgotten
+            (`LISTENHOUSE_ERASURE_KEY`); that in the file `erasure_key_file` without it.
+        keep: For how many days what is kept (`LISTENHOUSE_KEEP_…`).
         retry_wait_seconds: First wait before another try, doubled at each further one; no
             variable sets it, tests do.
     """
@@ -154,6 +183,8 @@ class Settings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     rate_limit: int = RATE_LIMIT
     cors_origins: tuple[str, ...] = ()
+    erasure_key: str | None = field(default=None, repr=False)
+    keep: Retention = Retention()
     retry_wait_seconds: float = 0.5
 
     @property
@@ -187,7 +218,7 @@ class Settings:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """API keys and the passwords in the URLs, as written and as meant; no log may show them."""
+        """Keys and the passwords in the URLs, as written and as meant; no log may show them."""
         configured = (
             self.external_database_url,
             self.external_api_url,
@@ -201,6 +232,7 @@ class Settings:
         secrets = (written | set(map(unquote, written))) - names | set(self.api_keys)
         # who knows the path of a heartbeat can feign one
         secrets |= {urlsplit(self.heartbeat_url or "").path}
+        secrets |= {self.erasure_key} if self.erasure_key else set()
         return frozenset(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
 
     @property
@@ -239,6 +271,11 @@ class Settings:
         return self.home / "logs"
 
     @property
+    def erasure_key_file(self) -> Path:
+        """Where the key of the tombstones is, unless a setting holds it."""
+        return self.home / "erasure.key"
+
+    @property
     def listening_page_file(self) -> Path:
         """Where the listening dashboard is written, unless told otherwise."""
         return self.home / "pages" / "listening.html"
@@ -266,6 +303,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     def text(name: str) -> str | None:
         return variables.get(f"LISTENHOUSE_{name}", "").strip() or None
 
+    def secret(name: str) -> str | None:
+        return _read_secret(name, text(name), path(f"{name}_FILE"))
+
     def number(name: str, default: int, low: int, high: int) -> int:
         value = text(name)
         if value is None:
@@ -285,7 +325,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         return value
 
     def url(name: str, schemes: tuple[str, ...]) -> str | None:
-        value = text(name)
+        value = secret(name)
         if value is None:
             return None
         try:
@@ -356,7 +396,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     recommends = choice("RECOMMEND", "yes", "no") == "yes"
     return Settings(
         home=path("HOME") or PROJECT_ROOT / ".listenhouse",
-        external_database_url=database_url("DATABASE_URL"),
+        external_database_url=_told_to_dbt(environ, database_url("DATABASE_URL")),
         external_api_url=api_url(),
         embedded_port=number("PORT", EMBEDDED_PORT, 1, 65535),
         simulator_port=number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
@@ -391,4 +431,51 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_keys=read_api_keys(text("API_KEYS"), path("API_KEYS_FILE")),
         rate_limit=number("RATE_LIMIT", RATE_LIMIT, 0, 1_000_000_000),
         cors_origins=read_origins(text("CORS_ORIGINS")),
+        erasure_key=_long_enough(secret("ERASURE_KEY")),
+        keep=Retention(
+            # what is judged by weeks of history needs them
+            recommendation_days=number("KEEP_RECOMMENDATION_DAYS", 180, 60, 100_000),
+            ops_days=number("KEEP_OPS_DAYS", 730, 90, 100_000),
+            rejected_days=number("KEEP_REJECTED_DAYS", 90, 1, 100_000),
+            past_days=number("KEEP_PAST_DAYS", 365, 1, 100_000),
+        ),
     )
+
+
+def _read_secret(name: str, value: str | None, file: Path | None) -> str | None:
+    """A setting that can be in a file, as secrets of containers and services are."""
+    if file is None:
+        return value
+    try:
+        content = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(
+            f"LISTENHOUSE_{name}_FILE names {file}, which cannot be read ({cause}): name a file "
+            "with the value alone in it."
+        ) from error
+    # equal where this process put it there for dbt
+    if not content or value not in (None, content):
+        cause = "there is nothing in it" if not content else f"LISTENHOUSE_{name} is set too"
+        raise SettingsError(
+            f"LISTENHOUSE_{name}_FILE names {file}, but {cause}: correct the one or unset the "
+            "other."
+        )
+    return content
+
+
+def _told_to_dbt(environ: Mapping[str, str] | None, url: str | None) -> str | None:
+    """The URL, which dbt in this process could not read from a file."""
+    if environ is None and url:
+        os.environ["LISTENHOUSE_DATABASE_URL"] = url
+    return url
+
+
+def _long_enough(key: str | None) -> str | None:
+    if key is not None and len(key) < _SHORTEST_KEY:
+        # the key is not repeated
+        raise SettingsError(
+            f"LISTENHOUSE_ERASURE_KEY has fewer than {_SHORTEST_KEY} characters: make one with "
+            "`python -c 'import secrets; print(secrets.token_hex(32))'`."
+        )
+    return key

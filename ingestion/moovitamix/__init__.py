@@ -19,8 +19,8 @@ def _duration_as_text(track: dict[str, Any]) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    Endpoint("users", User, key=("id",)),
+    Endpoint("users", User, key=("id",), person="id"),
     Endpoint("tracks", Track, key=("id",), understand=_duration_as_text),
     # no id: a user can have several records, told apart by when they were created
-    Endpoint("listen_history", ListenHistory, key=("user_id", "created_at")),
+    Endpoint("listen_history", ListenHistory, key=("user_id", "created_at"), person="user_id"),
 )

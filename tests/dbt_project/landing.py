@@ -51,7 +51,7 @@ COLUMNS = {
     },
 }
 KEYS = {"users": ("id",), "tracks": ("id",), "listen_history": ("user_id", "created_at")}
-COUNTS = ("reported", "landed", "duplicates", "rejected", "carried")
+COUNTS = ("reported", "landed", "duplicates", "rejected", "carried", "forgotten")
 FIRST_BOUNDARY = datetime(2026, 6, 1, 3, tzinfo=UTC)
 
 
@@ -190,7 +190,7 @@ class Landing:
                 f"{table}_landed": landed,
                 f"{table}_duplicates": 0,
             }
-            row |= {f"{table}_rejected": 0, f"{table}_carried": 0}
+            row |= {f"{table}_rejected": 0, f"{table}_carried": 0, f"{table}_forgotten": 0}
         self._insert("crawls", row)
         self.committed.append(at)
 

@@ -74,7 +74,7 @@ def judge(module_warehouse: Warehouse) -> Iterator[Judge]:
         )
         # what the project ships may change; what is judged here may not
         connection.execute(
-            "update staging.metric_thresholds set (score_threshold, minimum_relative_change,"
+            "update health.metric_thresholds set (score_threshold, minimum_relative_change,"
             " minimum_absolute_change, alert_direction, minimum_days,"
             " short_history_relative_change, severity) = (%s, %s, %s, %s, %s, %s, %s)",
             THRESHOLDS,

@@ -337,7 +337,8 @@ def test_records_that_nobody_accounts_for_are_a_finding(house: House) -> None:
     house.connection.execute("update ops.loads set landed = 99 where table_name = 'users'")
     assert house.findings() == {
         "conservation_broken|users": (
-            "/users reported 100 records, but 99 landed + 0 duplicates + 0 rejected = 99"
+            "/users reported 100 records, but 99 landed + 0 duplicates + 0 rejected + 0 forgotten"
+            " = 99"
         )
     }
 
@@ -458,7 +459,7 @@ def test_old_lists_bad_lists_and_a_fallback_are_findings_until_they_are_not(hous
 
 def test_a_rule_without_thresholds_is_off(house: House) -> None:
     house.run("load", fails=SourceError("Gone."))
-    house.connection.execute("delete from staging.rule_thresholds where rule_name = 'run_failed'")
+    house.connection.execute("delete from health.rule_thresholds where rule_name = 'run_failed'")
     assert house.findings() == {}
     house.warehouse.dbt("seed", "--select", "rule_thresholds")
     assert set(house.findings()) == {"run_failed|load"}

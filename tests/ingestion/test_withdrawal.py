@@ -229,6 +229,7 @@ def test_a_withdrawn_crawl_leaves_a_trace(landing: Landing, api: ScriptedApi) ->
         "duplicates": 0,
         "rejected": 1,
         "carried": 0,
+        "forgotten": 0,
         "opened": 3,
         "closed": 3,
     }

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import LiteralString
 
 import httpx
@@ -20,9 +21,12 @@ from psycopg import errors, sql
 
 from serving.database import Database
 from tests.conftest import free_port
+from tests.roles import roles_dropped
 from tests.serving.conftest import create_marts, fill, serving, settings_for
 from tests.serving.test_lists import LIST, problem, tracks
 from warehouse import embedded_postgres
+from warehouse.roles import grant, grant_login
+from warehouse.run_lock import hold_run_lock
 from warehouse.settings import PROJECT_ROOT, Settings
 
 # what a request may take when the database does not answer: 3 s, and those of a busy machine
@@ -142,7 +146,7 @@ def test_options_in_the_url_are_kept(listed: str) -> None:
 
 
 def test_a_login_with_the_rights_of_the_documentation_reads_lists_and_nothing_else(
-    database_url: str, connection: psycopg.Connection
+    database_url: str, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
     fill(connection)
     connection.execute("create schema staging; create table staging.users (email text)")
@@ -150,8 +154,11 @@ def test_a_login_with_the_rights_of_the_documentation_reads_lists_and_nothing_el
     statements = re.findall(
         r"```sql\n(create role.*?)```", (PROJECT_ROOT / "docs/serving.md").read_text(), re.DOTALL
     )[0]
-    connection.execute(statements.encode())
-    try:
+    with roles_dropped(database_url.rpartition("/")[0], "listenhouse_api"):
+        connection.execute(statements.encode())
+        with hold_run_lock(replace(settings_for(database_url), home=tmp_path)) as lock:
+            grant(settings_for(database_url), lock)
+            grant_login(settings_for(database_url), lock, "api_reader", "listenhouse_api")
         own = database_url.replace("//listenhouse@", "//listenhouse_api@")
         settings = replace(settings_for(database_url), external_database_url=own)
         with serving(settings) as client:
@@ -173,10 +180,6 @@ def test_a_login_with_the_rights_of_the_documentation_reads_lists_and_nothing_el
             ):
                 with pytest.raises(errors.InsufficientPrivilege):
                     session.execute(statement.encode())
-    finally:
-        connection.execute(
-            "drop owned by api_reader, listenhouse_api; drop role api_reader, listenhouse_api"
-        )
 
 
 def test_a_right_that_is_missing_is_said_once(

@@ -99,7 +99,7 @@ DAMAGE = {
         "update {crawls} set users_duplicates = 1",
         "conservation",
         "users",
-        "250 landed + 1 duplicates + 1 rejected = 252",
+        "250 landed + 1 duplicates + 1 rejected + 0 forgotten = 252",
     ),
     "an old crawl": Damage(
         "update {crawls} set committed_at = committed_at - interval '51 hours'",

@@ -155,12 +155,12 @@ def check_conservation(crawls: Sequence[LandedCrawl], endpoint: str) -> Finding:
     faults = []
     for crawl in crawls:
         figures = crawl.figures[endpoint]
-        accounted = figures.landed + figures.duplicates + figures.rejected
+        accounted = figures.landed + figures.duplicates + figures.rejected + figures.forgotten
         if figures.reported != accounted:
             faults.append(
                 f"crawl {crawl.crawl_id}: {figures.reported:,} rows reported, but "
                 f"{figures.landed:,} landed + {figures.duplicates:,} duplicates + "
-                f"{figures.rejected:,} rejected = {accounted:,}"
+                f"{figures.rejected:,} rejected + {figures.forgotten:,} forgotten = {accounted:,}"
             )
         elif crawl.versions[endpoint] != figures.landed + figures.carried:
             faults.append(
@@ -172,8 +172,8 @@ def check_conservation(crawls: Sequence[LandedCrawl], endpoint: str) -> Finding:
         more = f" (and {counted(len(faults) - 1, 'other')})" if len(faults) > 1 else ""
         return Finding("conservation", endpoint, Status.WRONG, faults[-1] + more, measured)
     detail = (
-        f"{counted(len(crawls), 'crawl')}: reported = landed + duplicates + rejected, and landing "
-        "holds what each landed"
+        f"{counted(len(crawls), 'crawl')}: reported = landed + duplicates + rejected + "
+        "forgotten, and landing holds what each landed"
     )
     return Finding("conservation", endpoint, Status.OK, detail, measured)
 

@@ -1,5 +1,5 @@
 {#- For every committed crawl and endpoint: what the API reported has landed, was an
-    identical duplicate, or was rejected. -#}
+    identical duplicate, was rejected, or is of a person who was forgotten. -#}
 
 with
 
@@ -19,7 +19,8 @@ counted as (
         {{ endpoint }}_reported_count as reported_count,
         {{ endpoint }}_landed_count as landed_count,
         {{ endpoint }}_duplicates_count as duplicates_count,
-        {{ endpoint }}_rejected_count as rejected_count
+        {{ endpoint }}_rejected_count as rejected_count,
+        {{ endpoint }}_forgotten_count as forgotten_count
     from crawls
     {% if not loop.last %}
     union all
@@ -32,4 +33,5 @@ select *
 from counted
 where
     reported_count is null
-    or reported_count <> landed_count + duplicates_count + rejected_count
+    or reported_count
+    <> landed_count + duplicates_count + rejected_count + forgotten_count

@@ -82,7 +82,7 @@ last_loads as (
         histories.*,
         usual.median as usual_count,
         histories.landed_count + histories.duplicates_count
-        + histories.rejected_count as accounted_count
+        + histories.rejected_count + histories.forgotten_count as accounted_count
     from histories
     {{ cross_join_median('histories.earlier_counts', 'usual') }}
     where histories.recency = 1
@@ -120,7 +120,8 @@ unaccounted as (
         '/' || table_name || ' reported ' || {{ number_text('reported_count') }}
         || ' records, but ' || {{ number_text('landed_count') }} || ' landed + '
         || {{ number_text('duplicates_count') }} || ' duplicates + '
-        || {{ number_text('rejected_count') }} || ' rejected = '
+        || {{ number_text('rejected_count') }} || ' rejected + '
+        || {{ number_text('forgotten_count') }} || ' forgotten = '
         || {{ number_text('accounted_count') }} as message,
         run_id,
         known_at as found_at

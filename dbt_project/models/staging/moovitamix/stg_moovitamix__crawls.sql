@@ -34,6 +34,7 @@ renamed as (
         users_duplicates as users_duplicates_count,
         users_rejected as users_rejected_count,
         users_carried as users_carried_count,
+        users_forgotten as users_forgotten_count,
 
         -- tracks
         tracks_reported as tracks_reported_count,
@@ -41,6 +42,7 @@ renamed as (
         tracks_duplicates as tracks_duplicates_count,
         tracks_rejected as tracks_rejected_count,
         tracks_carried as tracks_carried_count,
+        tracks_forgotten as tracks_forgotten_count,
 
         -- listen_history
         listen_history_reported as listen_history_reported_count,
@@ -48,6 +50,7 @@ renamed as (
         listen_history_duplicates as listen_history_duplicates_count,
         listen_history_rejected as listen_history_rejected_count,
         listen_history_carried as listen_history_carried_count,
+        listen_history_forgotten as listen_history_forgotten_count,
 
         -- timestamps
         {{ to_utc('boundary_at') }} as boundary_at,

@@ -22,6 +22,7 @@ renamed as (
         duplicates as duplicates_count,
         rejected as rejected_count,
         carried as carried_count,
+        forgotten as forgotten_count,
         opened as opened_count,
         closed as closed_count,
         job_count,

@@ -1,0 +1,129 @@
+"""What a person sees of an erasure: what would go, a question, and the proof that it went.
+
+In: settings and a user's id. Out: a warehouse without them, and lines on the terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import psycopg
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ingestion.moovitamix import LANDING_SCHEMA
+from ingestion.withdrawal import describe_operator
+from warehouse.daily_run import build
+from warehouse.erasure import (
+    ErasureError,
+    Person,
+    complete,
+    count_rows,
+    erase,
+    erase_files,
+    find_person,
+    find_rests,
+    is_built,
+    is_forgotten,
+    vacuum,
+)
+from warehouse.ops.run_record import RunRecord
+from warehouse.run_lock import hold_run_lock
+from warehouse.run_log import get_logger
+from warehouse.settings import Settings
+
+_logger = get_logger(__name__)
+
+
+def run_forget(settings: Settings, user_id: str, *, agreed: bool) -> bool:
+    """Forgets a person, and shows it.
+
+    Args:
+        settings: Which warehouse.
+        user_id: The source's id of the person.
+        agreed: Do not ask.
+
+    Returns:
+        False when who was asked said no.
+
+    Raises:
+        ListenhouseError: Something has to be done; to run this again completes what was begun.
+    """
+    if not user_id.removeprefix("-").isdecimal():
+        # what was given is not repeated: it can be an address
+        raise ErasureError("That is no id: ids of users are whole numbers, as in marts.dim_users.")
+    record = RunRecord(settings, "listenhouse forget")
+    console = Console(highlight=False)
+    with record.logged(), hold_run_lock(settings) as lock, record.run():
+        record.begin()
+        person = find_person(lock, int(user_id))
+        counts = count_rows(lock, person)
+        known = is_forgotten(lock, settings, person.id)
+        if not counts and not known:
+            raise ErasureError(
+                "Nothing was changed: no table has a row of a user with that id. It is the "
+                "source's, as in marts.dim_users."
+            )
+        console.print(_table(counts))
+        if not agreed and not _agrees():
+            console.print("Nothing was changed.")
+            return False
+        _forget(settings, lock, record, person)
+    key = "the key is in the settings" if settings.erasure_key else str(settings.erasure_key_file)
+    console.print(
+        "Forgotten: no table and no file has anything of that user, and no crawl brings them "
+        f"back.\nThe act is in {LANDING_SCHEMA}.erasures, without the user. Keep the key of its "
+        f"tombstones ({key}) as long as the warehouse, and not in the same backup.\nBackups made "
+        "before this, and PostgreSQL's log of changes, still have the user until they expire: see "
+        "docs/security.md.",
+        soft_wrap=True,
+    )
+    return True
+
+
+def _forget(
+    settings: Settings, lock: psycopg.Connection, record: RunRecord, person: Person
+) -> None:
+    with record.step("erase"):
+        # first, as the address is known only as long as the rows are there
+        files = erase_files(settings, person)
+        erasure = erase(lock, settings, person, f"{describe_operator()}, as {lock.info.user}")
+    if is_built(lock):
+        with record.step("build"):
+            build(record)
+    with record.step("vacuum"):
+        vacuum(lock, erasure)
+    with record.step("scan"):
+        rests = find_rests(lock, settings, person)
+        if rests:
+            listed = ", ".join(f"{name} ({count:,})" for name, count in rests.items())
+            raise ErasureError(
+                f"Something of the user is left in {listed}: what Listenhouse did not make, it "
+                "does not change. Take it out, or refresh it, and run this again."
+            )
+        complete(lock, settings, person)
+    _logger.info(
+        "person forgotten",
+        row_count=sum(erasure.counts.values()),
+        table_count=len(erasure.counts),
+        file_count=files,
+    )
+
+
+def _table(counts: dict[str, int]) -> Table:
+    table = Table("table", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rows that go", justify="right")
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        raise ErasureError(
+            "Nothing was changed: there is no terminal to ask on; add --yes to erase without being "
+            "asked."
+        )
+    return click.confirm("Forget this user for ever, and build the marts anew?")
