@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs pages report benchmark drill mutate tree dashboard
+.PHONY: help lock run test stop clean lint format cov docs site pages report benchmark drill mutate tree dashboard
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -18,7 +18,7 @@ stop: .venv/run ## Stop the database and the simulator; the data stays
 
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
-	@rm -rf .listenhouse .venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
+	@rm -rf .listenhouse .venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs site target
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
 	@ruff check && ruff format --check && deptry . && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
@@ -31,6 +31,10 @@ cov: .venv/dev ## Run the tests and write coverage to htmlcov/
 
 docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one file that opens offline
 	@dbt docs generate --static
+
+site: .venv/dev ## Write the documentation's site to site/; it opens offline, at site/index.html
+	@dbt --quiet parse && dbt --quiet docs generate --static --empty-catalog --no-compile
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --quiet $(if $(SITE),--site-dir $(SITE))
 
 pages: .venv/run ## Write the listening dashboard to .listenhouse/pages/listening.html, one file that opens offline
 	@listenhouse dashboard
@@ -77,4 +81,5 @@ lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@pip install --quiet --disable-pip-version-check uv
 	@$(LOCK) -o requirements.lock
 	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev
+	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit
 	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard
