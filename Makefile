@@ -34,7 +34,7 @@ docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one
 
 site: .venv/dev ## Write the documentation's site to site/; it opens offline, at site/index.html
 	@dbt --quiet parse && dbt --quiet docs generate --static --empty-catalog --no-compile
-	@NO_MKDOCS_2_WARNING=1 mkdocs build --quiet $(if $(SITE),--site-dir $(SITE))
+	@NO_MKDOCS_2_WARNING=1 mkdocs build $(if $(SITE),--site-dir $(SITE))
 
 pages: .venv/run ## Write the listening dashboard to .listenhouse/pages/listening.html, one file that opens offline
 	@listenhouse dashboard

@@ -31,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=False,
     )
-    assert (made.returncode, made.stdout + made.stderr) == (0, "")
+    assert made.returncode == 0, made.stdout + made.stderr
     return folder
 
 
