@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -29,14 +30,20 @@ def test_every_block_says_what_it_is(snippet: Snippet) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_command_hides_in_a_block_without_a_fence(page: object) -> None:
-    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)  # type: ignore[attr-defined]
+def test_no_command_hides_in_a_block_without_a_fence(page: Path) -> None:
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     assert re.findall(rf"^ {{4,}}(?:{PROGRAMS}) .*", text, re.MULTILINE) == []
 
 
 @pytest.mark.parametrize("snippet", written_in("yaml"), ids=str)
 def test_every_yaml_snippet_is_valid(snippet: Snippet) -> None:
     assert isinstance(yaml.safe_load(snippet.text), dict)
+
+
+@pytest.mark.parametrize("snippet", written_in("cron"), ids=str)
+def test_every_line_for_cron_has_a_time_and_a_command(snippet: Snippet) -> None:
+    for line in snippet.text.splitlines():
+        assert re.match(rf"(?:[\d*/,-]+\s+){{5}}cd \S+ && (?:\S*/)?(?:{PROGRAMS}) ", line), line
 
 
 @pytest.mark.parametrize("snippet", written_in("json"), ids=str)
