@@ -142,7 +142,7 @@ def desk(
     shutil.copy(watched.folder / "target/partial_parse.msgpack", folder / "target")
     ports = {METRICS_PORT: free_port(), SERVING_PORT: free_port()}
     # the embedded server's, where the machine has none
-    psql = str(Path(sys.prefix, "lib").glob("python3*/site-packages/*/pginstall18/bin").__next__())
+    psql = str(next(Path(sys.prefix, "lib").glob("python3*/site-packages/*/pginstall18/bin")))
     world = World.at(0, WorldConfig(users=20, tracks=20))
     with (
         copied_database(watched.url, DATABASE) as url,
