@@ -111,7 +111,7 @@ class Image:
         for inside, here in {
             "/run/secrets": str(self.secrets),
             "0.0.0.0": "127.0.0.1",  # noqa: S104 (taken out)
-            "http://simulator:": "http://127.0.0.1:",
+            "//simulator": "//127.0.0.1",
             **self.ports,
         }.items():
             text = re.sub(rf"(?<!\d){re.escape(inside)}(?!\d)", here, text)
