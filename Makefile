@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs pages report benchmark drill mutate tree dashboard airflow airflow-test
+.PHONY: help lock run test stop clean lint format cov docs site pages report benchmark drill mutate tree dashboard airflow airflow-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -18,7 +18,7 @@ stop: .venv/run ## Stop the database and the simulator; the data stays
 
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
-	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs target
+	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
 	@ruff check && ruff format --check && deptry . && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
@@ -31,6 +31,10 @@ cov: .venv/dev ## Run the tests and write coverage to htmlcov/
 
 docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one file that opens offline
 	@dbt docs generate --static
+
+site: .venv/dev ## Write the documentation's site to site/; it opens offline, at site/index.html
+	@dbt --quiet parse && dbt --quiet docs generate --static --empty-catalog --no-compile
+	@NO_MKDOCS_2_WARNING=1 mkdocs build $(if $(SITE),--site-dir $(SITE))
 
 pages: .venv/run ## Write the listening dashboard to .listenhouse/pages/listening.html, one file that opens offline
 	@listenhouse dashboard
@@ -58,6 +62,26 @@ tree: ## Show the folders of the repository
 dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlthub, which has its own licence)
 	@dlt pipeline listen_history show
 
+audit: .venv/audit ## Ask PyPI for known vulnerabilities of what is pinned
+	@pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+
+sbom: .venv/audit ## Write what is pinned to sbom.cdx.json, as CycloneDX
+	@cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file sbom.cdx.json requirements.lock
+
+manifest: .venv/run ## Write target/manifest.json, which `make slim` compares with
+	@dbt --quiet parse
+
+slim: .venv/run ## Build and test the models that differ from the manifest in the folder STATE, and what depends on them
+	@listenhouse up && dlt pipeline listen_history run
+	@dbt build --select +state:modified+ --exclude state:modified+ --exclude-resource-type test unit_test --state $(STATE)
+	@dbt build --select state:modified+ --state $(STATE)
+
+image: ## Build the image listenhouse:TAG (TAG=local)
+	@docker build --tag listenhouse:$(or $(TAG),local) .
+
+notes: .venv/dev ## Print the changelog of the version TAG, which has to be the one of pyproject.toml
+	@python -m documentation.release_notes $(TAG)
+
 # The lock files are complete, so pip has nothing to resolve (--no-deps); with extras of locked
 # packages it would try to, and refuse for want of a hash.
 .venv/run: requirements.lock pyproject.toml
@@ -70,6 +94,10 @@ dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlt
 
 .venv/dev: .venv/run requirements-dev.lock
 	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/audit: .venv/run requirements-audit.lock
+	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.lock
 	@touch $@
 
 .venv/dashboard: .venv/run requirements-dashboard.lock
@@ -88,5 +116,6 @@ lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@pip install --quiet --disable-pip-version-check uv
 	@$(LOCK) -o requirements.lock
 	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev
+	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit
 	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard
 	@$(COMPILE) orchestration/airflow/requirements.in -o orchestration/airflow/requirements.lock

@@ -1,0 +1,210 @@
+"""What MkDocs adds to the site that nobody writes by hand: the data dictionary and dbt's own page.
+
+In: `manifest.json` and `static_index.html`, as `dbt parse` and `dbt docs generate --static` leave
+them. Out: the pages `dictionary/*.md`, `dictionary/dbt.html`, the list of decisions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+Node = Mapping[str, Any]
+
+_CHAPTERS = {
+    "listening": "The star schema: who listened to what, in schema `marts`.",
+    "reports": "What people ask for first, in schema `marts`.",
+    "features": "The data mart for models, in schema `marts`.",
+    "recommendations": "What was recommended and what came of it, in schema `marts`.",
+    "health": "How the warehouse does, in schema `health`.",
+    "intermediate": "Between staging and marts, in schema `intermediate`: nobody's interface.",
+    "staging": "Landing as of the last crawl, renamed and typed, in schema `staging`.",
+    "seeds": "What people edit, in schema `staging`.",
+    "sources": "What dbt reads and others write.",
+}
+"""Pages of the dictionary, in their order, and what is on them."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Puts every decision into the navigation, where `decisions/*.md` stands."""
+    folder = Path(config.docs_dir) / "decisions"
+    decisions = ["decisions/README.md"]
+    decisions += [f"decisions/{path.name}" for path in sorted(folder.glob("[0-9]*.md"))]
+    for section in config.nav or ():
+        for entries in section.values():
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, dict) and entry.get("Decisions") == "decisions/*.md":
+                    entry["Decisions"] = decisions
+    return config
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Adds the dictionary and dbt's page.
+
+    Raises:
+        PluginError: dbt's artifacts are not there.
+    """
+    target = Path(config.extra["dbt_target"])
+    manifest, page = target / "manifest.json", target / "static_index.html"
+    if missing := [str(path) for path in (manifest, page) if not path.exists()]:
+        raise PluginError(
+            f"{' and '.join(missing)} not found: run `make site`, which has dbt write."
+        )
+    for name, text in dictionary(json.loads(manifest.read_text())).items():
+        files.append(File.generated(config, f"dictionary/{name}.md", content=text))
+    files.append(File.generated(config, "dictionary/dbt.html", abs_src_path=str(page)))
+    return files
+
+
+def on_page_markdown(
+    markdown: str, *, page: Page, config: MkDocsConfig, files: Files
+) -> str | None:
+    """Lists the decisions below the text of their first page."""
+    del files
+    if page.file.src_uri != "decisions/README.md":
+        return None
+    folder = Path(config.docs_dir) / "decisions"
+    titles = [
+        f"- [{path.read_text().partition(chr(10))[0].removeprefix('# ')}]({path.name})"
+        for path in sorted(folder.glob("[0-9]*.md"))
+    ]
+    return "\n".join([markdown, "", *(title.replace(". ", "\\. ", 1) for title in titles)])
+
+
+def dictionary(manifest: Node) -> dict[str, str]:
+    """Writes what dbt knows of the tables for people.
+
+    Args:
+        manifest: The content of `manifest.json`.
+
+    Returns:
+        Pages as Markdown, by name: `index` and one for each chapter.
+    """
+    tested = _tests_by_column(manifest)
+    chapters: dict[str, list[Node]] = defaultdict(list)
+    for node in [*manifest["nodes"].values(), *manifest["sources"].values()]:
+        if chapter := _chapter(node):
+            chapters[chapter].append(node)
+    pages = {"index": _index(chapters)}
+    for chapter, what in _CHAPTERS.items():
+        tables = (
+            _table(node, manifest, tested[node["unique_id"]])
+            for node in sorted(chapters[chapter], key=_title)
+        )
+        pages[chapter] = "\n\n".join([f"# {chapter.capitalize()}", what, *tables]) + "\n"
+    return pages
+
+
+def _chapter(node: Node) -> str | None:
+    match node["resource_type"], node["fqn"]:
+        case "source", _:
+            return "sources"
+        case "seed", _:
+            return "seeds"
+        case "model", [_, "marts", folder, *_]:
+            return str(folder)
+        case "model", [_, layer, *_]:
+            return str(layer)
+    return None
+
+
+def _title(node: Node) -> str:
+    if node["resource_type"] == "source":
+        return f"{node['schema']}.{node['name']}"
+    return str(node["name"])
+
+
+def _index(chapters: Mapping[str, list[Node]]) -> str:
+    lines = [
+        "# Data dictionary",
+        "",
+        "Written by dbt's manifest, so it says what the code says. Types are part of the contract "
+        "of every mart: a build that would change one fails. "
+        "[dbt's own page](dbt.html) has the lineage and the SQL, in one file that opens offline; "
+        "`make docs` writes the same with what is in your warehouse.",
+    ]
+    for chapter, what in _CHAPTERS.items():
+        lines += ["", f"## {chapter.capitalize()}", "", what, "", "| table | grain |", "|---|---|"]
+        for node in sorted(chapters[chapter], key=_title):
+            grain = _one_line(node["description"]).partition(". ")[0].rstrip(".")
+            lines.append(f"| [{_title(node)}]({chapter}.md#{_anchor(node)}) | {grain} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table(node: Node, manifest: Node, tested: Mapping[str, list[str]]) -> str:
+    parts = [f"## {_title(node)} {{ #{_anchor(node)} }}", _paragraph(node["description"])]
+    parents = [
+        _reference(manifest, parent)
+        for parent in manifest["parent_map"].get(node["unique_id"], ())
+        if parent in manifest["nodes"] or parent in manifest["sources"]
+    ]
+    if parents:
+        parts.append(f"From {', '.join(parents)}.")
+    if whole := tested.get(""):
+        parts.append(f"Tested: {', '.join(whole)}.")
+    rows = [
+        f"| `{name}` | {column['data_type'] or ''} | {_one_line(column['description'])} "
+        f"| {', '.join(tested.get(name, ()))} |"
+        for name, column in node["columns"].items()
+    ]
+    if rows:
+        parts.append("\n".join(["| column | type | what | tests |", "|---|---|---|---|", *rows]))
+    return "\n\n".join(parts)
+
+
+def _reference(manifest: Node, unique_id: str) -> str:
+    node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
+    chapter = _chapter(node)
+    return f"[{_title(node)}]({chapter}.md#{_anchor(node)})" if chapter else _title(node)
+
+
+def _anchor(node: Node) -> str:
+    return _title(node).replace(".", "-")
+
+
+def _tests_by_column(manifest: Node) -> dict[str, dict[str, list[str]]]:
+    """Names of the generic tests, by table and column; what is about no column is under ''."""
+    tested: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for test in manifest["nodes"].values():
+        generic = test.get("test_metadata")
+        if not generic:
+            continue
+        node = test["attached_node"] or next(iter(test["depends_on"]["nodes"]))
+        tested[node][test["column_name"] or ""].append(_test(generic))
+    return tested
+
+
+def _test(generic: Node) -> str:
+    arguments = generic["kwargs"]
+    match generic["name"]:
+        case "relationships":
+            table = re.sub(r".*'(\w+)'\).*", r"\1", arguments["to"])
+            return f"in {table}.{arguments['field']}"
+        case "unique_combination":
+            return f"unique ({', '.join(arguments['columns'])})"
+        case "accepted_values":
+            return f"one of {_listed(arguments['values'])}"
+        case name:
+            return str(name).replace("_", " ")
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
+def _one_line(text: str) -> str:
+    return _paragraph(" ".join(text.split())).replace("|", "\\|")
+
+
+def _paragraph(text: str) -> str:
+    # an asterisk or a bracket in a description is itself
+    return re.sub(r"([*<\[])", r"\\\1", text.strip())

@@ -1,0 +1,107 @@
+"""The documentation's site: built as people build it, opened in a browser without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import Browser
+
+from documentation.hooks import dictionary
+from tests.docs.snippets import PAGES
+from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
+from warehouse.settings import PROJECT_ROOT
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the site, and dbt's artifacts beside it."""
+    folder = tmp_path_factory.mktemp("site")
+    made = subprocess.run(
+        # -o: the environment is the one that the tests run in
+        ["make", "-o", ".venv/dev", "site", f"SITE={folder / 'site'}"],  # noqa: S607
+        cwd=PROJECT_ROOT,
+        env=os.environ
+        | {"DBT_TARGET_PATH": str(folder / "dbt"), "DBT_LOG_PATH": str(folder / "logs")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder
+
+
+def test_every_page_is_on_the_site(built: Path) -> None:
+    for page in PAGES[1:]:
+        address = page.relative_to(PROJECT_ROOT / "docs").with_suffix(".html")
+        if address.name == "README.html":
+            address = address.with_name("index.html")
+        assert (built / "site" / address).exists(), address
+
+
+def test_the_dictionary_has_every_table_and_column(built: Path) -> None:
+    manifest = json.loads((built / "dbt" / "manifest.json").read_text())
+    pages = "\n".join(dictionary(manifest).values())
+    tables = [
+        node
+        for node in [*manifest["nodes"].values(), *manifest["sources"].values()]
+        if node["resource_type"] in ("model", "seed", "source")
+    ]
+    assert len(tables) > 60
+    for table in tables:
+        _, _, entry = pages.partition(f"\n## {_title(table)} {{")
+        entry, _, _ = entry.partition("\n## ")
+        for name, column in table["columns"].items():
+            assert f"\n| `{name}` | {column['data_type'] or ''} | " in entry, (table["name"], name)
+
+
+def _title(table: dict[str, str]) -> str:
+    schema = f"{table['schema']}." if table["resource_type"] == "source" else ""
+    return f"{schema}{table['name']}"
+
+
+def test_the_site_opens_offline_and_its_search_finds(built: Path, browser: Browser) -> None:  # noqa: F811
+    site = built / "site"
+    page = browser.new_page()
+    requests: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    names = ["concepts.html", "dictionary/listening.html", "dictionary/dbt.html", "fr/index.html"]
+
+    for name in names:
+        page.goto((site / name).as_uri())
+        page.wait_for_load_state("networkidle")
+    page.locator("input.md-search__input").fill("conservation_broken")
+    page.locator(".md-search-result__item", has_text="conservation_broken").first.wait_for(
+        timeout=60_000
+    )
+
+    page.close()
+    assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
+    assert errors == []
+
+
+def test_pages_ask_for_nothing_from_elsewhere(built: Path) -> None:
+    theme = yaml.safe_load((PROJECT_ROOT / "mkdocs.yml").read_text().replace("!ENV", ""))["theme"]
+    assert theme["font"] is False
+    for page in (built / "site").rglob("*.html"):
+        if page.name == "dbt.html":
+            continue  # opened above: what its script could fetch is not to be seen in its text
+        text = page.read_text()
+        assert not _loaded_from_elsewhere(text), page
+
+
+def _loaded_from_elsewhere(page: str) -> list[str]:
+    tags = ("<script", "<link", "<img", "<iframe", "<source")
+    return [
+        line
+        for line in page.replace("<", "\n<").splitlines()
+        if line.startswith(tags)
+        and ("src=" in line or "stylesheet" in line or "preconnect" in line)
+        if "//" in line.partition(">")[0].replace("file://", "")
+    ]
