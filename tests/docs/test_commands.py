@@ -31,6 +31,7 @@ from warehouse.settings import METRICS_PORT, PROJECT_ROOT, SERVING_PORT
 pytestmark = pytest.mark.xdist_group("watched")
 
 DAILY_RUN = "tests/warehouse/test_daily_run.py"
+DAILY_STEPS = "tests/warehouse/test_daily_steps.py"
 DLT = "tests/ingestion/test_dlt_commands.py"
 WITHDRAWAL = "tests/ingestion/test_withdrawal.py"
 RECOMMENDER = "tests/recommender/test_end_to_end.py"
@@ -63,6 +64,11 @@ ELSEWHERE = {
         "tests/monitoring/metrics/test_prometheus_metrics.py",
         "listenhouse metrics serve",
     ),
+    "listenhouse grant": ("tests/warehouse/test_grant.py", "run_grant"),
+    "listenhouse forget": ("tests/warehouse/test_forget.py", "listenhouse forget"),
+    "listenhouse prune": ("tests/warehouse/test_retention.py", "run_prune"),
+    "listenhouse heartbeat": (DAILY_STEPS, "listenhouse heartbeat"),
+    "listenhouse vacuum": (DAILY_STEPS, "listenhouse vacuum"),
     "listenhouse withdraw": (WITHDRAWAL, "listenhouse withdraw"),
     "listenhouse retrain": (RECOMMENDER, "listenhouse retrain"),
     "listenhouse recommend": (RECOMMENDER, "listenhouse recommend"),
