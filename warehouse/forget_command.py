@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ingestion.moovitamix import LANDING_SCHEMA
 from ingestion.withdrawal import describe_operator
-from warehouse.daily_run import build
+from warehouse.dbt_build import build
 from warehouse.erasure import (
     ErasureError,
     Person,

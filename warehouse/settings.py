@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
 from warehouse.api_access import read_api_keys, read_origins
 from warehouse.daily_steps import DAILY_STEPS, Step, read_steps
 from warehouse.errors import SettingsError
 from warehouse.quiet_hours import QuietHours, read_quiet_hours
+from warehouse.variables import Variables
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -298,170 +296,86 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingsError: A variable holds a value that cannot be used.
     """
-    variables = os.environ if environ is None else environ
-
-    def text(name: str) -> str | None:
-        return variables.get(f"LISTENHOUSE_{name}", "").strip() or None
-
-    def secret(name: str) -> str | None:
-        return _read_secret(name, text(name), path(f"{name}_FILE"))
-
-    def number(name: str, default: int, low: int, high: int) -> int:
-        value = text(name)
-        if value is None:
-            return default
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is {value!r}; it must be a whole number from {low} to {high}."
-            )
-        return int(value)
-
-    def choice(name: str, *options: str) -> str:
-        value = (text(name) or options[0]).lower()
-        if value not in options:
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is {value!r}; it must be one of {', '.join(options)}."
-            )
-        return value
-
-    def url(name: str, schemes: tuple[str, ...]) -> str | None:
-        value = secret(name)
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in schemes and bool(parts.hostname)
-            _ = parts.port
-        except ValueError:
-            usable = False
-        if not usable:
-            # the value itself is not repeated: a connection URL can hold a password
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is not a URL that starts with {' or '.join(schemes)}:// "
-                "and names a host; correct it, or unset it for the default."
-            )
-        return value
-
-    def database_url(name: str) -> str | None:
-        value = url(name, ("postgresql", "postgres"))
-        if value is None:
-            return None
-        try:
-            parts = conninfo_to_dict(value)
-        except ProgrammingError:
-            # not chained: its message quotes the password
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is not understood by PostgreSQL's client library: write "
-                "special characters in user and password in percent-encoding (% as %25)."
-            ) from None
-        if not (parts.get("user") and parts.get("dbname")):
-            raise SettingsError(
-                f"LISTENHOUSE_{name} has to name a user and a database: "
-                "postgresql://user:password@host:port/database."
-            )
-        return value
-
-    def api_url() -> str | None:
-        value = url("API_URL", ("http", "https"))
-        if value is not None and (urlsplit(value).query or urlsplit(value).fragment):
-            raise SettingsError(
-                "LISTENHOUSE_API_URL has to end with the path that the endpoints follow, without "
-                "? or #."
-            )
-        return value
-
-    def path(name: str) -> Path | None:
-        value = text(name)
-        try:
-            return Path(value).expanduser().resolve() if value else None
-        except RuntimeError as error:
-            raise SettingsError(f"LISTENHOUSE_{name} is {value!r}: {error}") from error
-
-    def health_url() -> str | None:
-        value = url("HEALTH_URL", ("http", "https"))
-        # alerts carry it: a password in it would be told to everybody
-        if value is not None and (urlsplit(value).fragment or "@" in urlsplit(value).netloc):
-            raise SettingsError(
-                "LISTENHOUSE_HEALTH_URL has to be the plain address of the health page, without a "
-                "user or #."
-            )
-        return value
-
-    def heartbeat_url() -> str | None:
-        value = url("HEARTBEAT_URL", ("http", "https"))
-        if value is not None and urlsplit(value).fragment:
-            raise SettingsError("LISTENHOUSE_HEARTBEAT_URL has to be an address without #.")
-        return value
-
-    recommends = choice("RECOMMEND", "yes", "no") == "yes"
+    read = Variables(os.environ if environ is None else environ)
+    recommends = read.choice("RECOMMEND", "yes", "no") == "yes"
     return Settings(
-        home=path("HOME") or PROJECT_ROOT / ".listenhouse",
-        external_database_url=_told_to_dbt(environ, database_url("DATABASE_URL")),
-        external_api_url=api_url(),
-        embedded_port=number("PORT", EMBEDDED_PORT, 1, 65535),
-        simulator_port=number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
-        metrics_port=number("METRICS_PORT", METRICS_PORT, 1, 65535),
-        crawl_threads=number("CRAWL_THREADS", 8, 1, 64),
-        request_timeout_seconds=float(number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
-        request_attempts=number("REQUEST_ATTEMPTS", 6, 1, 50),
-        retry_seconds=float(number("RETRY_SECONDS", 300, 1, 86_400)),
-        trigger=text("TRIGGER") or MANUAL,
-        steps=read_steps(text("STEP_TIMEOUTS"), text("STEP_RETRIES"), recommends=recommends),
-        step_retry_seconds=float(number("STEP_RETRY_SECONDS", 60, 1, 3600)),
-        heartbeat_url=heartbeat_url(),
-        log_format=choice("LOG_FORMAT", "text", "json"),
-        log_level=choice("LOG_LEVEL", "warning", "debug", "info", "error"),
-        log_files=number("LOG_FILES", 60, 0, 100_000),
-        alerts_config=path("ALERTS_CONFIG"),
-        quiet_hours=read_quiet_hours(text("ALERTS_QUIET_HOURS"), text("ALERTS_TIME_ZONE")),
-        health_url=health_url(),
-        recommends=recommends,
-        models=path("MODELS"),
-        retrain=RetrainTriggers(
-            days=number("RETRAIN_DAYS", 7, 1, 10_000),
-            cooldown_days=number("RETRAIN_COOLDOWN_DAYS", 2, 0, 10_000),
-            new_listens_percent=number("RETRAIN_NEW_LISTENS_PERCENT", 20, 1, 1_000_000),
-            outcome_days=number("RETRAIN_OUTCOME_DAYS", 5, 1, 365),
-            lift_percent=number("RETRAIN_LIFT_PERCENT", 0, 0, 1_000),
-            hit_rate_fall_percent=number("RETRAIN_HIT_RATE_FALL_PERCENT", 50, 1, 100),
-            drift_percent=number("RETRAIN_DRIFT_PERCENT", 25, 1, 10_000),
+        home=read.path("HOME") or PROJECT_ROOT / ".listenhouse",
+        external_database_url=_told_to_dbt(environ, read.database_url("DATABASE_URL")),
+        external_api_url=_api_url(read),
+        embedded_port=read.number("PORT", EMBEDDED_PORT, 1, 65535),
+        simulator_port=read.number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
+        metrics_port=read.number("METRICS_PORT", METRICS_PORT, 1, 65535),
+        crawl_threads=read.number("CRAWL_THREADS", 8, 1, 64),
+        request_timeout_seconds=float(read.number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
+        request_attempts=read.number("REQUEST_ATTEMPTS", 6, 1, 50),
+        retry_seconds=float(read.number("RETRY_SECONDS", 300, 1, 86_400)),
+        trigger=read.text("TRIGGER") or MANUAL,
+        steps=read_steps(
+            read.text("STEP_TIMEOUTS"), read.text("STEP_RETRIES"), recommends=recommends
         ),
-        serving_port=number("SERVING_PORT", SERVING_PORT, 1, 65535),
-        serving_database_url=database_url("SERVING_DATABASE_URL"),
-        api_keys=read_api_keys(text("API_KEYS"), path("API_KEYS_FILE")),
-        rate_limit=number("RATE_LIMIT", RATE_LIMIT, 0, 1_000_000_000),
-        cors_origins=read_origins(text("CORS_ORIGINS")),
-        erasure_key=_long_enough(secret("ERASURE_KEY")),
+        step_retry_seconds=float(read.number("STEP_RETRY_SECONDS", 60, 1, 3600)),
+        heartbeat_url=_heartbeat_url(read),
+        log_format=read.choice("LOG_FORMAT", "text", "json"),
+        log_level=read.choice("LOG_LEVEL", "warning", "debug", "info", "error"),
+        log_files=read.number("LOG_FILES", 60, 0, 100_000),
+        alerts_config=read.path("ALERTS_CONFIG"),
+        quiet_hours=read_quiet_hours(
+            read.text("ALERTS_QUIET_HOURS"), read.text("ALERTS_TIME_ZONE")
+        ),
+        health_url=_health_url(read),
+        recommends=recommends,
+        models=read.path("MODELS"),
+        retrain=RetrainTriggers(
+            days=read.number("RETRAIN_DAYS", 7, 1, 10_000),
+            cooldown_days=read.number("RETRAIN_COOLDOWN_DAYS", 2, 0, 10_000),
+            new_listens_percent=read.number("RETRAIN_NEW_LISTENS_PERCENT", 20, 1, 1_000_000),
+            outcome_days=read.number("RETRAIN_OUTCOME_DAYS", 5, 1, 365),
+            lift_percent=read.number("RETRAIN_LIFT_PERCENT", 0, 0, 1_000),
+            hit_rate_fall_percent=read.number("RETRAIN_HIT_RATE_FALL_PERCENT", 50, 1, 100),
+            drift_percent=read.number("RETRAIN_DRIFT_PERCENT", 25, 1, 10_000),
+        ),
+        serving_port=read.number("SERVING_PORT", SERVING_PORT, 1, 65535),
+        serving_database_url=read.database_url("SERVING_DATABASE_URL"),
+        api_keys=read_api_keys(read.text("API_KEYS"), read.path("API_KEYS_FILE")),
+        rate_limit=read.number("RATE_LIMIT", RATE_LIMIT, 0, 1_000_000_000),
+        cors_origins=read_origins(read.text("CORS_ORIGINS")),
+        erasure_key=_long_enough(read.secret("ERASURE_KEY")),
         keep=Retention(
             # what is judged by weeks of history needs them
-            recommendation_days=number("KEEP_RECOMMENDATION_DAYS", 180, 60, 100_000),
-            ops_days=number("KEEP_OPS_DAYS", 730, 90, 100_000),
-            rejected_days=number("KEEP_REJECTED_DAYS", 90, 1, 100_000),
-            past_days=number("KEEP_PAST_DAYS", 365, 1, 100_000),
+            recommendation_days=read.number("KEEP_RECOMMENDATION_DAYS", 180, 60, 100_000),
+            ops_days=read.number("KEEP_OPS_DAYS", 730, 90, 100_000),
+            rejected_days=read.number("KEEP_REJECTED_DAYS", 90, 1, 100_000),
+            past_days=read.number("KEEP_PAST_DAYS", 365, 1, 100_000),
         ),
     )
 
 
-def _read_secret(name: str, value: str | None, file: Path | None) -> str | None:
-    """A setting that can be in a file, as secrets of containers and services are."""
-    if file is None:
-        return value
-    try:
-        content = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is no text"
+def _api_url(read: Variables) -> str | None:
+    value = read.url("API_URL", "http", "https")
+    if value is not None and (urlsplit(value).query or urlsplit(value).fragment):
         raise SettingsError(
-            f"LISTENHOUSE_{name}_FILE names {file}, which cannot be read ({cause}): name a file "
-            "with the value alone in it."
-        ) from error
-    # equal where this process put it there for dbt
-    if not content or value not in (None, content):
-        cause = "there is nothing in it" if not content else f"LISTENHOUSE_{name} is set too"
-        raise SettingsError(
-            f"LISTENHOUSE_{name}_FILE names {file}, but {cause}: correct the one or unset the "
-            "other."
+            "LISTENHOUSE_API_URL has to end with the path that the endpoints follow, without "
+            "? or #."
         )
-    return content
+    return value
+
+
+def _health_url(read: Variables) -> str | None:
+    value = read.url("HEALTH_URL", "http", "https")
+    # alerts carry it: a password in it would be told to everybody
+    if value is not None and (urlsplit(value).fragment or "@" in urlsplit(value).netloc):
+        raise SettingsError(
+            "LISTENHOUSE_HEALTH_URL has to be the plain address of the health page, without a "
+            "user or #."
+        )
+    return value
+
+
+def _heartbeat_url(read: Variables) -> str | None:
+    value = read.url("HEARTBEAT_URL", "http", "https")
+    if value is not None and urlsplit(value).fragment:
+        raise SettingsError("LISTENHOUSE_HEARTBEAT_URL has to be an address without #.")
+    return value
 
 
 def _told_to_dbt(environ: Mapping[str, str] | None, url: str | None) -> str | None:
