@@ -153,58 +153,73 @@ new_tracks as (
 
 ),
 
-recommended as (
+-- both in one, so that they are compared in one pass
+listed as (
 
     select
-        recommendations.source_name,
-        recommendations.for_date,
-        recommendations.user_id,
-        max(case when recommendations.rank = 1 then recommendations.list_source end)
-            as list_source,
-        count(*) as recommended_count,
-        count(heard.track_id) as converted_count,
-        sum(coalesce(heard.newly_heard, 0)) as converted_new_track_count
+        source_name,
+        for_date,
+        user_id,
+        track_id,
+        case when rank = 1 then list_source end as list_source,
+        1 as recommended,
+        0 as shadowed
     from recommendations
-    inner join open_windows
-        on
-            recommendations.source_name = open_windows.source_name
-            and recommendations.for_date = open_windows.for_date
-    left join heard
-        on
-            recommendations.source_name = heard.source_name
-            and recommendations.for_date = heard.for_date
-            and recommendations.user_id = heard.user_id
-            and recommendations.track_id = heard.track_id
-    group by
-        recommendations.source_name,
-        recommendations.for_date,
-        recommendations.user_id
+
+    union all
+
+    select
+        source_name,
+        for_date,
+        user_id,
+        track_id,
+        null as list_source,
+        0 as recommended,
+        1 as shadowed
+    from popularity_shadow
 
 ),
 
-shadowed as (
+compared as (
 
     select
-        popularity_shadow.source_name,
-        popularity_shadow.for_date,
-        popularity_shadow.user_id,
-        count(*) as shadow_count,
-        count(heard.track_id) as shadow_converted_count
-    from popularity_shadow
+        listed.source_name,
+        listed.for_date,
+        listed.user_id,
+        open_windows.model_version,
+        open_windows.is_window_complete,
+        open_windows.data_cutoff_at,
+        open_windows.window_ends_at,
+        open_windows.generated_at,
+        max(listed.list_source) as list_source,
+        sum(listed.recommended) as recommended_count,
+        sum(case when heard.track_id is not null then listed.recommended else 0 end)
+            as converted_count,
+        sum(coalesce(heard.newly_heard, 0) * listed.recommended)
+            as converted_new_track_count,
+        sum(listed.shadowed) as shadow_count,
+        sum(case when heard.track_id is not null then listed.shadowed else 0 end)
+            as shadow_converted_count
+    from listed
     inner join open_windows
         on
-            popularity_shadow.source_name = open_windows.source_name
-            and popularity_shadow.for_date = open_windows.for_date
+            listed.source_name = open_windows.source_name
+            and listed.for_date = open_windows.for_date
     left join heard
         on
-            popularity_shadow.source_name = heard.source_name
-            and popularity_shadow.for_date = heard.for_date
-            and popularity_shadow.user_id = heard.user_id
-            and popularity_shadow.track_id = heard.track_id
+            listed.source_name = heard.source_name
+            and listed.for_date = heard.for_date
+            and listed.user_id = heard.user_id
+            and listed.track_id = heard.track_id
     group by
-        popularity_shadow.source_name,
-        popularity_shadow.for_date,
-        popularity_shadow.user_id
+        listed.source_name,
+        listed.for_date,
+        listed.user_id,
+        open_windows.model_version,
+        open_windows.is_window_complete,
+        open_windows.data_cutoff_at,
+        open_windows.window_ends_at,
+        open_windows.generated_at
 
 ),
 
@@ -212,53 +227,41 @@ final as (
 
     select
         -- ids
-        cast(recommended.source_name as {{ dbt.type_string() }}) as source_name,
-        cast(recommended.for_date as date) as for_date,
-        cast(recommended.user_id as {{ dbt.type_string() }}) as user_id,
-        cast(open_windows.model_version as {{ dbt.type_string() }}) as model_version,
+        cast(compared.source_name as {{ dbt.type_string() }}) as source_name,
+        cast(compared.for_date as date) as for_date,
+        cast(compared.user_id as {{ dbt.type_string() }}) as user_id,
+        cast(compared.model_version as {{ dbt.type_string() }}) as model_version,
 
         -- attributes
-        cast(recommended.list_source as {{ dbt.type_string() }}) as list_source,
+        cast(compared.list_source as {{ dbt.type_string() }}) as list_source,
 
         -- measures
-        cast(recommended.recommended_count as {{ dbt.type_int() }})
-            as recommended_count,
-        cast(recommended.converted_count as {{ dbt.type_int() }}) as converted_count,
-        cast(recommended.converted_new_track_count as {{ dbt.type_int() }})
+        cast(compared.recommended_count as {{ dbt.type_int() }}) as recommended_count,
+        cast(compared.converted_count as {{ dbt.type_int() }}) as converted_count,
+        cast(compared.converted_new_track_count as {{ dbt.type_int() }})
             as converted_new_track_count,
-        cast(coalesce(shadowed.shadow_count, 0) as {{ dbt.type_int() }})
-            as shadow_count,
-        cast(coalesce(shadowed.shadow_converted_count, 0) as {{ dbt.type_int() }})
+        cast(compared.shadow_count as {{ dbt.type_int() }}) as shadow_count,
+        cast(compared.shadow_converted_count as {{ dbt.type_int() }})
             as shadow_converted_count,
         cast(coalesce(new_tracks.new_track_count, 0) as {{ dbt.type_int() }})
             as new_track_count,
 
         -- booleans
-        cast(recommended.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
-        cast(open_windows.is_window_complete as {{ dbt.type_boolean() }})
+        cast(compared.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
+        cast(compared.is_window_complete as {{ dbt.type_boolean() }})
             as is_window_complete,
 
         -- timestamps
-        cast(open_windows.data_cutoff_at as {{ dbt.type_timestamp() }})
-            as data_cutoff_at,
-        cast(open_windows.window_ends_at as {{ dbt.type_timestamp() }})
-            as window_ends_at,
-        cast(open_windows.generated_at as {{ dbt.type_timestamp() }}) as generated_at
-    from recommended
-    inner join open_windows
-        on
-            recommended.source_name = open_windows.source_name
-            and recommended.for_date = open_windows.for_date
-    left join shadowed
-        on
-            recommended.source_name = shadowed.source_name
-            and recommended.for_date = shadowed.for_date
-            and recommended.user_id = shadowed.user_id
+        cast(compared.data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at,
+        cast(compared.window_ends_at as {{ dbt.type_timestamp() }}) as window_ends_at,
+        cast(compared.generated_at as {{ dbt.type_timestamp() }}) as generated_at
+    from compared
     left join new_tracks
         on
-            recommended.source_name = new_tracks.source_name
-            and recommended.for_date = new_tracks.for_date
-            and recommended.user_id = new_tracks.user_id
+            compared.source_name = new_tracks.source_name
+            and compared.for_date = new_tracks.for_date
+            and compared.user_id = new_tracks.user_id
+    where compared.recommended_count > 0
 
 )
 
