@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from ingestion.merge import SERVER_PARAMETERS
+from ingestion.landing_pipeline import SERVER_PARAMETERS
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 
 STAGING_SCHEMA = f"{LANDING_SCHEMA}_staging"

@@ -1,8 +1,8 @@
 """Listenhouse as a dlt plug-in, found through the entry point group `dlt`.
 
 It gives dlt's commands their context (state below `.listenhouse/`, the warehouse as
-destination) and adds `dlt pipeline listen_history run`; `info`, `trace`, `show` and `schema`
-are dlt's own.
+destination) and adds `dlt pipeline listen_history run` and `dlt pipeline spotify_export run`;
+`info`, `trace`, `show` and `schema` are dlt's own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dlt.common.configuration import plugins
@@ -17,7 +18,7 @@ from dlt.common.configuration.plugins import SupportsCliCommand
 from dlt.common.configuration.providers import ConfigProvider, CustomLoaderDocProvider
 from dlt.common.runtime.run_context import RunContext
 
-from ingestion import PIPELINE
+from ingestion import PIPELINE, spotify
 from warehouse.database import library_url
 from warehouse.errors import INTERRUPTED, ListenhouseError, SettingsError
 from warehouse.settings import Settings, read_settings
@@ -62,14 +63,16 @@ def plug_run_command(host: str) -> type[SupportsCliCommand] | None:
 
 
 class RunCommand(SupportsCliCommand):
-    """`dlt pipeline listen_history run`: one load."""
+    """`dlt pipeline NAME run`: one load, or one import."""
 
     command = "run"
     parent = "pipeline"
-    help_string = "Crawls the API completely and lands what changed"
-    description = """
-Crawls every endpoint of the API, proves that nothing is missing, and merges what changed
-into landing, where every version is kept. Nothing becomes visible unless all of it does.
+    help_string = "Crawls the API completely and lands what changed, or imports an export"
+    description = f"""
+{PIPELINE}: crawls every endpoint of the API, proves that nothing is missing, and merges what
+changed into landing, where every version is kept. Nothing becomes visible unless all of it does.
+
+{spotify.PIPELINE}: lands the events of an extended streaming history that are not there yet.
 """
     docs_url = None
 
@@ -78,24 +81,38 @@ into landing, where every version is kept. Nothing becomes visible unless all of
         parser.add_argument(
             "--accept-shrink",
             action="store_true",
-            help="land the crawl even when the API holds far less than before, or other keys",
+            help=f"{PIPELINE}: land the crawl even when the API holds far less than before, or "
+            "other keys",
+        )
+        parser.add_argument(
+            "--export",
+            type=Path,
+            metavar="PATH",
+            help=f"{spotify.PIPELINE}: folder, zip archive or file of the export",
+        )
+        parser.add_argument(
+            "--user",
+            metavar="NAME",
+            help=f"{spotify.PIPELINE}: whose it is, as the marts are to name them",
         )
 
     def execute(self, args: argparse.Namespace) -> None:
         """Runs one load; exits with 1 where a person has to act, 75 where another run is on."""
         # imported late: dlt's other commands need none of it
         from ingestion.load_command import run_load  # noqa: PLC0415
+        from ingestion.spotify.import_command import run_import  # noqa: PLC0415
         from warehouse.run_log import log_to_terminal  # noqa: PLC0415
 
         name = getattr(args, "pipeline_name", None) or PIPELINE
-        if name != PIPELINE:
-            sys.exit(
-                f"There is no pipeline {name!r} to run here: use `dlt pipeline {PIPELINE} run`."
-            )
+        if problem := _misused(name, args):
+            sys.exit(problem)
         try:
             settings = read_settings()
             log_to_terminal(settings)
-            run_load(settings, accept_shrink=args.accept_shrink)
+            if name == PIPELINE:
+                run_load(settings, accept_shrink=args.accept_shrink)
+            else:
+                run_import(settings, args.export, args.user)
         except ListenhouseError as error:
             # dlt takes the flag out of the arguments before it calls
             if "--debug" in sys.argv:
@@ -104,11 +121,31 @@ into landing, where every version is kept. Nothing becomes visible unless all of
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             print(  # noqa: T201 (a command's message)
-                "Interrupted: nothing of this crawl is visible unless it was committed already. "
-                "Run again for a complete one.",
+                "Interrupted: nothing of it is visible unless it was committed already. Run again "
+                "for a complete one.",
                 file=sys.stderr,
             )
             sys.exit(INTERRUPTED)
+
+
+def _misused(name: str, args: argparse.Namespace) -> str | None:
+    """What is wrong with the command, None where nothing is."""
+    if name == PIPELINE:
+        if args.export or args.user:
+            return f"--export and --user are of `dlt pipeline {spotify.PIPELINE} run`."
+    elif name != spotify.PIPELINE:
+        return (
+            f"There is no pipeline {name!r} to run here: use `dlt pipeline {PIPELINE} run` or "
+            f"`dlt pipeline {spotify.PIPELINE} run`."
+        )
+    elif not (args.export and (args.user or "").strip()):
+        return (
+            "An import needs the export and whose it is: `dlt pipeline "
+            f"{spotify.PIPELINE} run --export PATH --user NAME`."
+        )
+    elif args.accept_shrink:
+        return f"--accept-shrink is of `dlt pipeline {PIPELINE} run`."
+    return None
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from ingestion import PIPELINE
 from ingestion.crawl import CrawledEndpoint, ProgressCallback, crawl_endpoint
 from ingestion.crawl_ledger import (
     Crawl,
@@ -33,7 +34,8 @@ from ingestion.crawl_ledger import (
 from ingestion.drift import describe_drift
 from ingestion.endpoint import ROW_HASH, Endpoint
 from ingestion.landed_versions import read_current_versions
-from ingestion.merge import LoadPackage, landing_pipeline, merge
+from ingestion.landing_pipeline import landing_pipeline
+from ingestion.merge import LoadPackage, merge
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.pages import HttpCounters, PageReader
 from ingestion.quarantine import create_rejected_records, record_rejections
@@ -140,7 +142,7 @@ def _land(
     names = [endpoint.name for endpoint in ENDPOINTS]
     create_schema(lock, LANDING_SCHEMA)
     boundary_at = next_boundary(lock, LANDING_SCHEMA, names, datetime.now(UTC))
-    pipeline = landing_pipeline(settings, LANDING_SCHEMA)
+    pipeline = landing_pipeline(settings, PIPELINE, LANDING_SCHEMA)
     package = merge(pipeline, crawled, carried, boundary_at)
     crawl = Crawl(
         crawl_id=str(uuid.uuid4()),

@@ -18,25 +18,10 @@ import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.schema.typing import TColumnSchema
 from dlt.extract import DltResource
-from dlt.pipeline.exceptions import PipelineStepFailed
 
-from ingestion import PIPELINE
 from ingestion.crawl import CrawledEndpoint
 from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
-from warehouse.database import library_url
-from warehouse.errors import LandingError
-from warehouse.run_lock import LOADER_APPLICATION
-from warehouse.run_log import adopt, get_logger
-from warehouse.settings import Settings
-
-_logger = get_logger(__name__)
-
-SERVER_PARAMETERS = {
-    # dlt's merge looks hashes up with `not in (select …)`. PostgreSQL hashes that subquery
-    # only while it fits in work_mem, and scans it anew for every row otherwise: minutes at
-    # 200k rows. 1 GB is enough for some ten million rows, and only taken as needed.
-    "work_mem": "1GB",
-}
+from ingestion.landing_pipeline import run_pipeline
 
 DLT_COLUMNS = frozenset({ROW_HASH, "_dlt_valid_from", "_dlt_valid_to", "_dlt_load_id", "_dlt_id"})
 
@@ -56,25 +41,6 @@ class LoadPackage:
     jobs: Mapping[str, int]
     job_bytes: Mapping[str, int]
     null_counts: Mapping[str, Mapping[str, int]]
-
-
-def landing_pipeline(settings: Settings, schema: str) -> dlt.Pipeline:
-    """The dlt pipeline that writes landing.
-
-    Args:
-        settings: Which warehouse, and where dlt keeps its state.
-        schema: Landing schema.
-    """
-    url = library_url(settings, LOADER_APPLICATION, SERVER_PARAMETERS)
-    pipeline = dlt.pipeline(
-        PIPELINE,
-        pipelines_dir=str(settings.dlt_directory / "pipelines"),
-        destination=dlt.destinations.postgres(credentials=url),
-        dataset_name=schema,
-    )
-    # not before: a pipeline sets up the log of dlt
-    adopt("dlt")
-    return pipeline
 
 
 def merge(
@@ -99,24 +65,18 @@ def merge(
         LandingError: A step of dlt failed.
     """
     null_counts: dict[str, Counter[str]] = {rows.endpoint.name: Counter() for rows in crawled}
-    try:
-        info = _forget_pending(pipeline).run(
-            [
-                _resource(
-                    rows,
-                    carried[rows.endpoint.name],
-                    boundary_at,
-                    null_counts[rows.endpoint.name],
-                )
-                for rows in crawled
-            ],
-        )
-    except PipelineStepFailed as error:
-        raise LandingError(
-            f"Landing failed in dlt's step `{error.step}`: {_root_cause(error.exception)}. "
-            "Nothing of this crawl is visible. Mend the cause and run again; `dlt pipeline "
-            f"{PIPELINE} trace` shows more."
-        ) from error
+    info = run_pipeline(
+        pipeline,
+        [
+            _resource(
+                rows,
+                carried[rows.endpoint.name],
+                boundary_at,
+                null_counts[rows.endpoint.name],
+            )
+            for rows in crawled
+        ],
+    )
     (package,) = info.load_packages
     jobs: Counter[str] = Counter()
     job_bytes: Counter[str] = Counter()
@@ -125,27 +85,6 @@ def merge(
         jobs[table] += 1
         job_bytes[table] += job.file_size
     return LoadPackage(package.load_id, jobs, job_bytes, null_counts)
-
-
-def _forget_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
-    """Drops what a dead run left: dlt would finish it first, and then ignore the new rows."""
-    try:
-        pipeline.abort_packages()
-    except Exception as error:
-        # Whatever ails the folder, to drop it is the cure: the warehouse knows all that it
-        # does. dlt killed between marking a package complete and moving it away can neither
-        # finish nor abort it, now or at any later run.
-        _logger.warning("dlt folder dropped", folder=pipeline.working_dir, cause=str(error))
-        return pipeline.drop()
-    return pipeline
-
-
-def _root_cause(error: BaseException) -> str:
-    """The first line of what went wrong first; dlt wraps it several times."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _resource(

@@ -83,7 +83,7 @@ def test_a_run_killed_between_load_and_build_is_healed_by_the_build(bench: Bench
 
 @pytest.mark.parametrize(
     ("number", "code", "message"),
-    [(signal.SIGINT, 130, "Interrupted: nothing of this crawl"), (signal.SIGTERM, -15, "")],
+    [(signal.SIGINT, 130, "Interrupted: nothing of it"), (signal.SIGTERM, -15, "")],
     ids=["Ctrl-C", "SIGTERM"],
 )
 def test_a_signal_during_the_crawl_ends_the_command_without_a_trace(
@@ -125,7 +125,7 @@ def test_a_signal_during_the_merge_ends_the_load_between_two_jobs(
     # in its last job dlt has nothing left to leave out: the load is complete, and committed
     assert (ending.code, bench.days) in [(1, [0]), (0, [0, 1])]
     if ending.code:
-        assert "Nothing of this crawl is visible" in ending.message
+        assert "Nothing of it is visible" in ending.message
     assert bench.compare_landing(0, at_rest=False) == []
     finish(bench)
 

@@ -1,8 +1,42 @@
 with
 
-listen_history as (
+moovitamix_listen_history as (
 
     select * from {{ ref('stg_moovitamix__listen_history') }}
+
+),
+
+spotify_listen_history as (
+
+    select * from {{ ref('int_spotify_listen_history') }}
+
+),
+
+listen_history as (
+
+    select
+        source_name,
+        user_id,
+        track_ids,
+        'record_updated_at' as updated_at_source,
+        created_at,
+        updated_at,
+        valid_from,
+        valid_to
+    from moovitamix_listen_history
+
+    union all
+
+    select
+        source_name,
+        user_id,
+        track_ids,
+        updated_at_source,
+        created_at,
+        updated_at,
+        valid_from,
+        valid_to
+    from spotify_listen_history
 
 ),
 
@@ -34,7 +68,7 @@ versioned as (
         -- attributes
         judged.track_ids,
         case
-            when judged.has_plausible_update then 'record_updated_at'
+            when judged.has_plausible_update then judged.updated_at_source
             else 'first_observed_at'
         end as listened_at_source,
 

@@ -1,0 +1,54 @@
+{#- A table: three models read it, and each would sort all of landing. -#}
+{{ config(materialized='table') }}
+
+with
+
+streams as (
+
+    select * from {{ ref('stg_spotify__streams') }}
+
+),
+
+-- an export that is asked for again can tell more of an event: it is the same play
+sighted as (
+
+    select
+        streams.*,
+        row_number() over (
+            partition by
+                streams.source_name, streams.user_id, streams.track_id, streams.ended_at
+            order by streams.landed_at, streams.played_ms desc, streams.row_hash
+        ) as sighting_number
+    from streams
+    where
+        streams.track_id is not null
+        -- what Spotify counts as a stream
+        and streams.played_ms >= 30000
+
+),
+
+plays as (
+
+    select
+        -- ids
+        source_name,
+        user_id,
+        track_id,
+
+        -- attributes
+        track_name,
+        artist_name,
+        album_title,
+
+        -- measures
+        played_ms,
+
+        -- timestamps
+        ended_at,
+        landed_at as first_landed_at
+    from sighted
+    where sighting_number = 1
+
+)
+
+select * from plays

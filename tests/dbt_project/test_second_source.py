@@ -1,0 +1,95 @@
+"""A second source in the same star schema, and the first as if it were alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ingestion.spotify.landing import import_export
+from tests.dbt_project.landing import Landing, boundary
+from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.warehouse_build import BUILD, BUILD_LISTENING, LISTENING_TESTS, Warehouse
+from warehouse.run_lock import hold_run_lock
+from warehouse.settings import PROJECT_ROOT, Settings
+
+pytestmark = pytest.mark.xdist_group("first_day")
+
+# imports are of now, and the crawls after them of later
+NEXT, LAST = 10_000, 20_000
+
+LISTENS = (
+    "select tracks.track_name, tracks.artist_name, users.user_id, listens.listened_at::text,"
+    " listens.listened_at_source, listens.occurrence"
+    " from marts.fct_listens as listens"
+    " join marts.dim_tracks as tracks using (track_key)"
+    " join marts.dim_users as users using (user_key)"
+    " where listens.source_name = 'spotify' order by listens.listened_at, tracks.track_name"
+)
+
+
+def moovitamix(warehouse: Warehouse) -> list[list[tuple[object, ...]]]:
+    """The star of the first source."""
+    return [
+        warehouse.query(f"select * from marts.{table} where source_name = 'moovitamix' order by 1")
+        for table in ("fct_listens", "dim_users", "dim_tracks", "dim_artists", "dim_albums")
+    ]
+
+
+def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
+    built: Warehouse, built_landing: Landing, tmp_path: Path
+) -> None:
+    alone = moovitamix(built)
+    settings = Settings(home=tmp_path / "home", external_database_url=built.url)
+    with hold_run_lock(settings) as lock:
+        import_export(settings, lock, PROJECT_ROOT / "examples/spotify_export", "me")
+    built.dbt(*BUILD_LISTENING)
+    assert built.query(LISTENS) == []
+    assert moovitamix(built) == alone
+
+    built_landing.crawl(boundary(NEXT), days()[0])
+    built.dbt(*BUILD)
+    lighthouse = ("Lighthouse", "The Harbour Lamps", "me")
+    assert built.query(LISTENS) == [
+        (*lighthouse, "2024-01-06 08:15:02", "played_at", 1),
+        ("Slow Train North", "Marisol Quay", "me", "2024-01-06 08:18:40", "played_at", 1),
+        (*lighthouse, "2024-01-07 21:40:00", "played_at", 1),
+        ("Winter Garden", "The Harbour Lamps", "me", "2025-03-14 19:05:33", "played_at", 1),
+        (*lighthouse, "2025-03-15 07:30:10", "played_at", 1),
+    ]
+    assert moovitamix(built) == alone
+    assert built.query(
+        "select listen_count, track_id from marts.rpt_user_track_affinities"
+        " where source_name = 'spotify' order by listen_count desc limit 1"
+    ) == [(3, "spotify:track:4cOdK2wGLETKBW3PvgPWqT")]
+
+    # asked for again: all of it, with more detail, a track at a moment known, and a new play
+    first, *others = [
+        event
+        for file in sorted((PROJECT_ROOT / "examples/spotify_export").iterdir())
+        for event in json.loads(file.read_text())
+    ]
+    again = tmp_path / "Streaming_History_Audio_2024-2026_0.json"
+    beside = first | {"spotify_track_uri": "spotify:track:9", "ms_played": 30_000}
+    new = first | {"ts": "2026-01-01T10:00:00Z"}
+    told_more = first | {"audiobook_title": None}
+    again.write_text(json.dumps([told_more, *others, beside, new]))
+    with hold_run_lock(settings) as lock:
+        import_export(settings, lock, again, "me")
+    built_landing.crawl(boundary(LAST), days()[0])
+    built.dbt(*BUILD_LISTENING)
+    built.dbt(*LISTENING_TESTS)
+    assert [row[3] for row in built.query(LISTENS)] == [
+        "2024-01-06 08:15:02",
+        "2024-01-06 08:15:02",
+        "2024-01-06 08:18:40",
+        "2024-01-07 21:40:00",
+        "2025-03-14 19:05:33",
+        "2025-03-15 07:30:10",
+        "2026-01-01 10:00:00",
+    ]
+    assert moovitamix(built) == alone
+    incremental = built.fingerprints()
+    built.dbt(*BUILD_LISTENING, "--full-refresh")
+    assert built.fingerprints() == incremental
