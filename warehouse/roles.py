@@ -18,6 +18,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from ingestion import spotify
 from ingestion.crawl_ledger import create_crawls
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.quarantine import create_rejected_records
@@ -30,6 +31,8 @@ from warehouse.settings import Settings
 
 _LONGEST_NAME = 63
 """Of what PostgreSQL does not cut off."""
+
+_LANDING = (LANDING_SCHEMA, spotify.LANDING_SCHEMA)
 
 _RECORDED = ("select", "insert", "update")
 """What writing the record of a run takes."""
@@ -59,11 +62,11 @@ class Role:
 
 
 ROLES = (
-    Role("loader", owns=(LANDING_SCHEMA, f"{LANDING_SCHEMA}_staging", "ops")),
+    Role("loader", owns=(*_LANDING, *(f"{schema}_staging" for schema in _LANDING), "ops")),
     Role(
         "transformer",
         owns=("staging", "intermediate", "marts", "health", "test_failures"),
-        reads=(LANDING_SCHEMA, "ops", "recommendations"),
+        reads=(*_LANDING, "ops", "recommendations"),
         records=True,
         # of the past and of developers are schemas of their own, incremental models use tables
         # that last for a session
@@ -85,7 +88,7 @@ ROLES = (
     ),
     Role("reader", reads=("marts", "health", "recommendations")),
     Role("api_reader", reads=("marts", "recommendations")),
-    Role("pii_reader", reads=(LANDING_SCHEMA, "staging", "test_failures"), includes=("reader",)),
+    Role("pii_reader", reads=(*_LANDING, "staging", "test_failures"), includes=("reader",)),
 )
 """The roles. Each can connect; what is not listed, none of them may do."""
 

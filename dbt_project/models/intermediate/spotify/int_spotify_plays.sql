@@ -17,7 +17,7 @@ sighted as (
         row_number() over (
             partition by
                 streams.source_name, streams.user_id, streams.track_id, streams.ended_at
-            order by streams.landed_at, streams.played_ms desc, streams.row_hash
+            order by streams.landed_at asc, streams.played_ms desc, streams.row_hash asc
         ) as sighting_number
     from streams
     where

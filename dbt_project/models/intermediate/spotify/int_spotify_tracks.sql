@@ -14,7 +14,7 @@ ranked as (
         plays.*,
         row_number() over (
             partition by plays.source_name, plays.track_id
-            order by plays.first_landed_at, plays.ended_at desc, plays.user_id
+            order by plays.first_landed_at asc, plays.ended_at desc, plays.user_id asc
         ) as play_number
     from plays
 
