@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -16,6 +17,9 @@ from psycopg import sql
 
 from warehouse import embedded_postgres
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.dbt_project.warehouse_build import Warehouse
 
 LONGEST = (
     "drills",
@@ -137,3 +141,13 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         request_timeout_seconds=5,
         request_attempts=3,
     )
+
+
+@pytest.fixture(scope="session")
+def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """The warehouse of `watched_warehouse`: for the pages, and for who reads about them."""
+    # imports from here
+    from tests.monitoring.conftest import watched_warehouse  # noqa: PLC0415
+
+    with watched_warehouse(postgres_server, tmp_path_factory.mktemp("watched")) as warehouse:
+        yield warehouse

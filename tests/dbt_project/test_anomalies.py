@@ -67,7 +67,6 @@ def judge(module_warehouse: Warehouse) -> Iterator[Judge]:
     warehouse.dbt("compile", "--select", "rpt_anomalies")
     (compiled,) = (warehouse.folder / "target" / "compiled").glob("**/rpt_anomalies.sql")
     with psycopg.connect(warehouse.url, autocommit=True) as connection:
-        connection.execute("create schema health")
         connection.execute(
             "create table health.fct_metrics (metric_name text, subject text,"
             " measured_date date, value double precision, covered_hours double precision)"

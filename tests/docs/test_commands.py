@@ -25,7 +25,6 @@ from simulator import World, WorldConfig, create_app, running
 from tests.conftest import copied_database, free_port
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.docs.snippets import SNIPPETS, Snippet
-from tests.monitoring.conftest import watched  # noqa: F401 (a fixture)
 from warehouse.settings import METRICS_PORT, PROJECT_ROOT, SERVING_PORT
 
 pytestmark = pytest.mark.xdist_group("watched")
@@ -133,7 +132,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(
-    watched: Warehouse,  # noqa: F811
+    watched: Warehouse,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Desk]:
     """A copy of the watched warehouse, an API, and a folder that looks like the repository."""

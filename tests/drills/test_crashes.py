@@ -139,7 +139,9 @@ def test_a_server_that_dies_or_hangs_up_is_named_and_healed(
 ) -> None:
     ending = bench.load(1, Kill(method, point))
     assert ending.code == 1
-    assert "Nothing of this crawl" in ending.message or "nothing of an unfinished" in ending.message
+    assert (
+        "Nothing of it is visible" in ending.message or "nothing of an unfinished" in ending.message
+    )
     assert bench.days == [0]
     assert bench.compare_landing(0, at_rest=False) == []
     finish(bench)

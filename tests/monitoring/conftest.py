@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -59,8 +59,8 @@ WATCHED_DAYS = 13
 FAILED_DAY, RETRIED_DAY, SLOW_DAY, SPOILED_DAY = 4, 6, 8, 11
 
 
-@pytest.fixture(scope="session")
-def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+@contextmanager
+def watched_warehouse(postgres_server: str, folder: Path) -> Iterator[Warehouse]:
     """A warehouse after a fortnight of recorded runs, one a day, in which things went wrong.
 
     One run met an API that was out of order, and failed. One had to try again. One was slow, as
@@ -68,7 +68,6 @@ def watched(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
     one met no new listen, and it alone built and tested the models. Lists were made each day, and
     models trained twice: the first was promoted, the second refused.
     """
-    folder = tmp_path_factory.mktemp("watched")
     with ExitStack() as stack:
         with empty_database(postgres_server) as database_url:
             warehouse = Warehouse(database_url, folder)
