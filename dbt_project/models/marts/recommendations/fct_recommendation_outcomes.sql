@@ -186,11 +186,6 @@ compared as (
         listed.source_name,
         listed.for_date,
         listed.user_id,
-        open_windows.model_version,
-        open_windows.is_window_complete,
-        open_windows.data_cutoff_at,
-        open_windows.window_ends_at,
-        open_windows.generated_at,
         max(listed.list_source) as list_source,
         sum(listed.recommended) as recommended_count,
         sum(case when heard.track_id is not null then listed.recommended else 0 end)
@@ -201,25 +196,18 @@ compared as (
         sum(case when heard.track_id is not null then listed.shadowed else 0 end)
             as shadow_converted_count
     from listed
-    inner join open_windows
-        on
-            listed.source_name = open_windows.source_name
-            and listed.for_date = open_windows.for_date
     left join heard
         on
             listed.source_name = heard.source_name
             and listed.for_date = heard.for_date
             and listed.user_id = heard.user_id
             and listed.track_id = heard.track_id
+    -- joined after grouping: by more keys it took PostgreSQL twice the time
+    where listed.for_date in (select open_windows.for_date from open_windows)
     group by
         listed.source_name,
         listed.for_date,
-        listed.user_id,
-        open_windows.model_version,
-        open_windows.is_window_complete,
-        open_windows.data_cutoff_at,
-        open_windows.window_ends_at,
-        open_windows.generated_at
+        listed.user_id
 
 ),
 
@@ -230,7 +218,7 @@ final as (
         cast(compared.source_name as {{ dbt.type_string() }}) as source_name,
         cast(compared.for_date as date) as for_date,
         cast(compared.user_id as {{ dbt.type_string() }}) as user_id,
-        cast(compared.model_version as {{ dbt.type_string() }}) as model_version,
+        cast(open_windows.model_version as {{ dbt.type_string() }}) as model_version,
 
         -- attributes
         cast(compared.list_source as {{ dbt.type_string() }}) as list_source,
@@ -248,14 +236,20 @@ final as (
 
         -- booleans
         cast(compared.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
-        cast(compared.is_window_complete as {{ dbt.type_boolean() }})
+        cast(open_windows.is_window_complete as {{ dbt.type_boolean() }})
             as is_window_complete,
 
         -- timestamps
-        cast(compared.data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at,
-        cast(compared.window_ends_at as {{ dbt.type_timestamp() }}) as window_ends_at,
-        cast(compared.generated_at as {{ dbt.type_timestamp() }}) as generated_at
+        cast(open_windows.data_cutoff_at as {{ dbt.type_timestamp() }})
+            as data_cutoff_at,
+        cast(open_windows.window_ends_at as {{ dbt.type_timestamp() }})
+            as window_ends_at,
+        cast(open_windows.generated_at as {{ dbt.type_timestamp() }}) as generated_at
     from compared
+    inner join open_windows
+        on
+            compared.source_name = open_windows.source_name
+            and compared.for_date = open_windows.for_date
     left join new_tracks
         on
             compared.source_name = new_tracks.source_name
