@@ -73,7 +73,7 @@ manifest: .venv/run ## Write target/manifest.json, which `make slim` compares wi
 
 slim: .venv/run ## Build and test the models that differ from the manifest in the folder STATE, and what depends on them
 	@listenhouse up && dlt pipeline listen_history run
-	@dbt build --select +state:modified+ --exclude state:modified+ --exclude-resource-type test unit_test --state $(STATE)
+	@dbt build --select @state:modified --exclude state:modified+ --exclude-resource-type test unit_test --state $(STATE)
 	@dbt build --select state:modified+ --state $(STATE)
 
 image: ## Build the image listenhouse:TAG (TAG=local)
@@ -86,7 +86,7 @@ notes: .venv/dev ## Print the changelog of the version TAG, which has to be the 
 # packages it would try to, and refuse for want of a hash.
 .venv/run: requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Listenhouse needs Python 3.11 or newer, $(PYTHON) is ' + sys.version.split()[0] + ': run make PYTHON=python3.12, or whichever you have.')"
-	@echo "Installing into .venv …"
+	@echo "Installing into .venv …" >&2
 	@$(PYTHON) -m venv .venv
 	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -92,8 +92,8 @@ changed into landing, where every version is kept. Nothing becomes visible unles
         )
         parser.add_argument(
             "--user",
-            metavar="NAME",
-            help=f"{spotify.PIPELINE}: whose it is, as the marts are to name them",
+            metavar="ID",
+            help=f"{spotify.PIPELINE}: whose it is, an id that names nobody: it is in the marts",
         )
 
     def execute(self, args: argparse.Namespace) -> None:
@@ -141,8 +141,10 @@ def _misused(name: str, args: argparse.Namespace) -> str | None:
     elif not (args.export and (args.user or "").strip()):
         return (
             "An import needs the export and whose it is: `dlt pipeline "
-            f"{spotify.PIPELINE} run --export PATH --user NAME`."
+            f"{spotify.PIPELINE} run --export PATH --user ID`."
         )
+    elif "@" in args.user:
+        return "--user is an id, not an address: the marts have it, and they name nobody."
     elif args.accept_shrink:
         return f"--accept-shrink is of `dlt pipeline {PIPELINE} run`."
     return None

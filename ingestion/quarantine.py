@@ -45,6 +45,8 @@ def record_rejections(
     schema: str,
     rejected: Mapping[str, Sequence[RejectedRecord]],
     boundary_at: datetime,
+    *,
+    is_whole: bool = True,
 ) -> None:
     """Writes what a crawl rejected; what it no longer served is resolved.
 
@@ -53,6 +55,7 @@ def record_rejections(
         schema: Landing schema.
         rejected: Rejected records by endpoint, of every endpoint crawled.
         boundary_at: The crawl's boundary.
+        is_whole: Whether all there is was read: what is not in a part may be in the others.
     """
     table = sql.Identifier(schema, "rejected_records")
     rows = [
@@ -79,6 +82,8 @@ def record_rejections(
             ).format(table),
             [(*row, boundary_at, boundary_at) for row in rows],
         )
+    if not is_whole:
+        return
     connection.execute(
         sql.SQL(
             """

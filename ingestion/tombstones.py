@@ -6,7 +6,8 @@ those people, before anything of them reaches the disk.
 A tombstone is the HMAC of a person's id. Ids can be tried one after another, so it says nothing
 to those without the key, and is to be kept apart from the database: in a setting, or in a file of
 its own. Tombstones that were made with another key would cover nobody, and so a load without the
-right one is refused.
+right one is refused. Addresses have marks of the same kind, for records that do not fit and say no
+id.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from ingestion.addresses import addresses_in
 from ingestion.crawl_ledger import table_exists
-from ingestion.decoding import Page
+from ingestion.decoding import Page, RejectedRecord
 from ingestion.endpoint import Endpoint
 from warehouse.errors import LandingError, SettingsError
 from warehouse.settings import Settings
@@ -37,11 +39,19 @@ class Tombstones:
 
     Attributes:
         key: What the marks were made with.
-        marks: One for each person.
+        marks: One for each person, and for each address that was theirs alone.
     """
 
     key: bytes
     marks: frozenset[str]
+
+    def cover(self, person_id: int | str) -> bool:
+        """Whether a person was forgotten.
+
+        Args:
+            person_id: The source's id.
+        """
+        return mark(self.key, person_id) in self.marks
 
     def drop(self, endpoint: Endpoint, page: Page) -> Page:
         """A page without what is of people who were forgotten.
@@ -55,10 +65,10 @@ class Tombstones:
         kept = [
             position
             for position, record in enumerate(page.records)
-            if not self._cover(getattr(record, endpoint.person))
+            if not self.cover(getattr(record, endpoint.person))
         ]
         places = {position: place for place, position in enumerate(kept)}
-        rejected = [record for record in page.rejected if not self._cover(record.person_id)]
+        rejected = [record for record in page.rejected if not self._cover_rejected(record)]
         return Page(
             total=page.total,
             records=[page.records[position] for position in kept],
@@ -71,11 +81,15 @@ class Tombstones:
             forgotten=page.row_count - len(kept) - len(rejected),
         )
 
-    def _cover(self, person_id: int | None) -> bool:
-        return person_id is not None and mark(self.key, person_id) in self.marks
+    def _cover_rejected(self, record: RejectedRecord) -> bool:
+        if record.person_id is not None:
+            return self.cover(record.person_id)
+        return any(
+            mark_address(self.key, address) in self.marks for address in addresses_in(record.record)
+        )
 
 
-def mark(key: bytes, person_id: int) -> str:
+def mark(key: bytes, person_id: int | str) -> str:
     """The tombstone of a person: 64 hexadecimal digits.
 
     Args:
@@ -83,6 +97,16 @@ def mark(key: bytes, person_id: int) -> str:
         person_id: The source's id.
     """
     return hmac.digest(key, f"person {person_id}".encode(), "sha256").hex()
+
+
+def mark_address(key: bytes, address: str) -> str:
+    """The mark of an address: 64 hexadecimal digits.
+
+    Args:
+        key: The key of the warehouse.
+        address: An e-mail address of a person who was forgotten, and of nobody else.
+    """
+    return hmac.digest(key, f"address {address}".encode(), "sha256").hex()
 
 
 def key_check(key: bytes) -> str:
@@ -93,6 +117,9 @@ def key_check(key: bytes) -> str:
 def create_erasures(connection: psycopg.Connection, schema: str) -> None:
     """Creates the table where it is missing.
 
+    `sought` is what else finds the person (keys, addresses) until nothing of them is found: the
+    rows that say it are gone by then.
+
     Args:
         connection: Connection that may create tables in the schema.
         schema: Landing schema.
@@ -102,6 +129,8 @@ def create_erasures(connection: psycopg.Connection, schema: str) -> None:
             """
             create table if not exists {} (
                 tombstone text primary key,
+                address_marks text[] not null default '{{}}',
+                sought jsonb,
                 key_check text not null,
                 erased_by text not null,
                 begun_at timestamptz not null,
@@ -129,7 +158,9 @@ def read_tombstones(
     if not table_exists(connection, schema, ERASURES):
         return None
     rows = connection.execute(
-        sql.SQL("select tombstone, key_check from {}").format(sql.Identifier(schema, ERASURES))
+        sql.SQL("select tombstone || address_marks, key_check from {}").format(
+            sql.Identifier(schema, ERASURES)
+        )
     ).fetchall()
     if not rows:
         return None
@@ -137,11 +168,11 @@ def read_tombstones(
     if key is None or any(check != key_check(key) for _, check in rows):
         which = "is not there" if key is None else "is another one"
         raise LandingError(
-            f"{len(rows)} people were forgotten, and the key of their tombstones {which}: a crawl "
-            "would bring them back, so nothing was crawled. Set LISTENHOUSE_ERASURE_KEY_FILE to "
+            f"{len(rows)} people were forgotten, and the key of their tombstones {which}: a load "
+            "would bring them back, so nothing was landed. Set LISTENHOUSE_ERASURE_KEY_FILE to "
             f"the file with the key, or put it back as {settings.erasure_key_file}."
         )
-    return Tombstones(key, frozenset(tombstone for tombstone, _ in rows))
+    return Tombstones(key, frozenset(text for marks, _ in rows for text in marks))
 
 
 def read_key(settings: Settings) -> bytes | None:
@@ -166,20 +197,34 @@ def read_key(settings: Settings) -> bytes | None:
 def make_key(settings: Settings) -> bytes:
     """Makes a key and keeps it in its file, which only this user can read.
 
+    It is on the disk before anything is made with it: a key that a power cut took would leave
+    tombstones that cover nobody.
+
     Raises:
         SettingsError: The file cannot be written.
     """
     key = secrets.token_hex(32).encode()
+    file = settings.erasure_key_file
+    # beside it, whole or not at all
+    draft = file.with_name(f"{file.name}.new")
     try:
-        settings.erasure_key_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(
-            settings.erasure_key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600
-        )
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key + b"\n")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600), "wb"
+        ) as stream:
+            stream.write(key + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(file)
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         raise SettingsError(
-            f"The key of erasures cannot be kept in {settings.erasure_key_file} "
-            f"({error.strerror}): correct the folder's rights, or set LISTENHOUSE_ERASURE_KEY_FILE."
+            f"The key of erasures cannot be kept in {file} ({error.strerror}): correct the "
+            "folder's rights, or name a file that has one with LISTENHOUSE_ERASURE_KEY_FILE."
         ) from error
     return key

@@ -34,7 +34,11 @@ from monitoring.health_verdict import (
 )
 from monitoring.html_page import render, write_whole
 from warehouse.database import connect
+from warehouse.errors import ListenhouseError
+from warehouse.run_log import get_logger
 from warehouse.settings import Settings
+
+_logger = get_logger(__name__)
 
 _LATEST_RUNS = 10
 _LATEST_ANOMALIES = 3
@@ -73,6 +77,19 @@ def write_page(settings: Settings, output: Path) -> Verdict:
     data = _read(settings)
     write_whole(render_page(data, _now()), output)
     return judge(data)
+
+
+def refresh_page(settings: Settings) -> None:
+    """Writes the page where messages and the API show it; one that cannot be written is no fault.
+
+    Args:
+        settings: Which warehouse, and where.
+    """
+    try:
+        write_page(settings, settings.health_page_file)
+    except ListenhouseError as error:
+        # what is wrong with the warehouse is said by who called
+        _logger.info("health page not written", cause=str(error))
 
 
 def render_page(data: HealthData, made_at: datetime) -> str:

@@ -68,9 +68,9 @@ _SPAN: LiteralString = """
         min(listened_date),
         max(listened_date),
         count(*),
-        count(*) filter (where listened_at_source = 'record_updated_at'),
+        count(*) filter (where listened_at_source <> 'first_observed_at'),
         count(*) filter (
-            where listened_at_source = 'record_updated_at' and listened_at <> listened_date
+            where listened_at_source <> 'first_observed_at' and listened_at <> listened_date
         )
     from fct_listens
 """
@@ -249,7 +249,7 @@ _HOURS: LiteralString = """
             (extract(isodow from listened_at) - 1) * 24 + extract(hour from listened_at) as cell,
             count(*) as listen_count
         from listens
-        where listened_at_source = 'record_updated_at'
+        where listened_at_source <> 'first_observed_at'
         group by 1, 2, 3
     )
 
@@ -304,7 +304,7 @@ class ListeningData:
         first_day: Day of the first listen; None when there is none.
         last_day: Day of the last listen, which periods end at.
         listen_count: Rows of the fact.
-        timed_count: Those whose time is their record's update, not a crawl.
+        timed_count: Those with a time of the source's own, played or updated, not a crawl's.
         has_hours: Whether those times hold more than a day.
         first_charted_day: Where `days` begin.
         genres: Names of the genres to filter by, most heard first; an empty one stands for

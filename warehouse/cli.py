@@ -119,7 +119,7 @@ def url() -> None:
     is_flag=True,
     help="Land the crawl even when the API holds far less than before, or other keys.",
 )
-@click.option("--resume", is_flag=True, help="Go on where the last run of today failed.")
+@click.option("--resume", is_flag=True, help="Go on where the last run failed, within 20 hours.")
 @click.option(
     "--step",
     type=click.Choice([one.name for one in DAILY_STEPS]),
@@ -244,15 +244,22 @@ def vacuum() -> None:
 
 @main.command()
 @click.argument("user_id")
+@click.option(
+    "--source",
+    type=click.Choice(["moovitamix", "spotify"]),
+    default="moovitamix",
+    show_default=True,
+    help="Where they are a user.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def forget(user_id: str, yes: bool) -> None:
+def forget(user_id: str, source: str, yes: bool) -> None:
     """Erase a person from everything, for ever. USER_ID is the source's; - reads it from stdin."""
     from warehouse.forget_command import run_forget  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, _raise_termination)
     # a process list shows arguments to everybody
     given = sys.stdin.readline().strip() if user_id == "-" else user_id
-    if not run_forget(read_settings(), given, agreed=yes):
+    if not run_forget(read_settings(), source, given, agreed=yes):
         sys.exit(1)
 
 

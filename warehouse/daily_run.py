@@ -109,7 +109,7 @@ def run_day(
     Args:
         settings: Source and warehouse.
         accept_shrink: Land the crawl even when the source holds far less than before.
-        resume: Go on where the last run of today failed.
+        resume: Go on where the last run, of the last 20 hours, failed.
         only: The one step to run.
         tell: Tells people of a failure that the run cannot come back from.
 

@@ -16,7 +16,7 @@ from psycopg import sql
 from warehouse.errors import DatabaseError
 from warehouse.settings import Settings
 
-OLDEST_MAJOR = 14
+OLDEST_MAJOR = 15
 """Oldest PostgreSQL that Listenhouse runs on."""
 
 _CONNECT_TIMEOUT_SECONDS = 10

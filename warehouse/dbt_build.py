@@ -45,11 +45,16 @@ class BuildReport:
     marts_schema: str
 
 
-def build(record: RunRecord) -> BuildReport:
+_RESUME = "`listenhouse run --resume`: the load before it is complete and not repeated"
+
+
+def build(record: RunRecord, *, tested: bool = True, then: str = _RESUME) -> BuildReport:
     """Runs `dbt build` in this process, with a progress bar where a terminal watches.
 
     Args:
         record: The run's record, which gets the result of every node.
+        tested: Run the tests, too.
+        then: What to do once the cause of a failure is mended.
 
     Returns:
         What was built and tested.
@@ -80,10 +85,12 @@ def build(record: RunRecord) -> BuildReport:
         # its failures are told below, the result of each node is in the run's log
         arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
         arguments += ["--profiles-dir", str(PROJECT_ROOT)]
+        if not tested:
+            arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
         outcome = dbtRunner(callbacks=[show]).invoke(arguments)
     if isinstance(outcome.result, RunExecutionResult):
         record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
-    return _judge(outcome)
+    return _judge(outcome, then)
 
 
 def _log_node(event: EventMsg) -> None:
@@ -118,7 +125,7 @@ def _describe_node(node: RunResult) -> dict[str, object]:
     }
 
 
-def _judge(outcome: dbtRunnerResult) -> BuildReport:
+def _judge(outcome: dbtRunnerResult, then: str) -> BuildReport:
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     result = outcome.result
@@ -142,7 +149,7 @@ def _judge(outcome: dbtRunnerResult) -> BuildReport:
             "dbt build failed, the marts behind it are as they were:\n  "
             + "\n  ".join(failures or [_first_line(str(outcome.exception))])
             + "\nThe rows that failed a test are in the schema test_failures. Mend the cause, "
-            "then `listenhouse run --resume`: the load before it is complete and not repeated."
+            f"then {then}."
         )
     return BuildReport(
         models=counts["model"],

@@ -1,17 +1,19 @@
 """Forgets a person: every version, list, rejected record and dead row, and the files beside.
 
-In: a person's id. Out: a warehouse in which nothing says that there was one, a keyed tombstone
-that keeps the next crawl from bringing them back, and counts of what went.
+In: a source and a person's id there. Out: a warehouse in which nothing says that there was one, a
+keyed tombstone that keeps the next load from bringing them back, and counts of what went.
 
 One transaction puts the tombstone and takes the rows, in every table of every schema that has the
-person's id or key; the figures of crawls are then what they would have been had the tombstone
-stood from the first day. Whatever fails later (the build, a session that keeps dead rows, the
-scan) leaves the erasure open, and to run it again completes it.
+person's id or key; the figures of crawls then add up as if the tombstone had stood from the first
+day. What else finds the person, the keys of their versions and their addresses, waits beside the
+tombstone: whatever fails later (the build, a session that keeps dead rows, the scan) leaves the
+erasure open, and to run it again looks for all of it once more.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +25,11 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from ingestion import PIPELINE
+from ingestion import moovitamix, spotify
+from ingestion.addresses import pattern_of
 from ingestion.crawl_ledger import create_crawls, table_exists
 from ingestion.decoding import readable_person
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from ingestion.endpoint import Endpoint
 from ingestion.quarantine import create_rejected_records
 from ingestion.tombstones import (
     ERASURES,
@@ -34,22 +37,54 @@ from ingestion.tombstones import (
     key_check,
     make_key,
     mark,
+    mark_address,
     read_key,
     read_tombstones,
 )
 from warehouse.errors import ListenhouseError
+from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.settings import PROJECT_ROOT, Settings
 
-SOURCE_NAME = "moovitamix"
-"""The source whose people can be forgotten."""
-
-_PEOPLE = tuple(endpoint for endpoint in ENDPOINTS if endpoint.person is not None)
-
-_QUARANTINE = f"{LANDING_SCHEMA}.rejected_records"
+_DBT_APPLICATION = "dbt"
+"""How the sessions of dbt call themselves, by profiles.yml."""
 
 
 class ErasureError(ListenhouseError):
     """A person cannot be forgotten, or something of them is left."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source whose people can be forgotten.
+
+    Attributes:
+        name: What marts call it.
+        schema: Where it lands.
+        crawled: Its endpoints whose records say whose they are; of a source that is imported, none.
+    """
+
+    name: str
+    schema: str
+    crawled: tuple[Endpoint, ...] = ()
+
+    @property
+    def quarantine(self) -> str:
+        """Schema and table of its rejected records."""
+        return f"{self.schema}.rejected_records"
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            moovitamix.SOURCE_NAME,
+            moovitamix.LANDING_SCHEMA,
+            tuple(endpoint for endpoint in moovitamix.ENDPOINTS if endpoint.person is not None),
+        ),
+        Source(spotify.SOURCE_NAME, spotify.LANDING_SCHEMA),
+    )
+}
+"""By name."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +115,24 @@ class Place:
 
 @dataclass(frozen=True)
 class Person:
-    """What finds a person; kept in memory, never written.
+    """What finds a person.
 
     Attributes:
+        source: Where they are a user.
         id: The source's id.
         keys: Keys of their versions in dimensions.
         emails: Addresses that nobody else has.
     """
 
-    id: int
+    source: Source
+    id: str
     keys: tuple[str, ...]
     emails: tuple[str, ...]
+
+    @property
+    def address_patterns(self) -> list[str]:
+        """A regular expression for each address."""
+        return [pattern_of(email) for email in self.emails]
 
 
 @dataclass(frozen=True)
@@ -108,39 +150,82 @@ class Erasure:
     transaction: str
 
 
-def find_person(connection: psycopg.Connection, person_id: int) -> Person:
-    """Looks up what finds a person.
+def refuse_beside_others(connection: psycopg.Connection) -> None:
+    """Raises where something is under way that does not hold the run's lock.
+
+    Args:
+        connection: Connection that holds the run's lock.
+
+    Raises:
+        ErasureError: A build, or a merge whose run died, could bring back what goes.
+    """
+    row = connection.execute(
+        """
+        select application_name, pid
+        from pg_stat_activity
+        where datname = current_database() and application_name = any(%s)
+        """,
+        ([_DBT_APPLICATION, LOADER_APPLICATION],),
+    ).fetchone()
+    if row:
+        raise ErasureError(
+            f"Nothing was changed: a session of {row[0]} is under way (pid {row[1]}) and could "
+            "bring the user back. Wait for it to end, then run this again."
+        )
+
+
+def find_person(
+    connection: psycopg.Connection, settings: Settings, source: Source, person_id: str
+) -> Person:
+    """Looks up what finds a person, and what was still sought when an erasure was cut short.
 
     Args:
         connection: Connection that reads everything.
+        settings: Where the key of the tombstones is.
+        source: Where they are a user.
         person_id: The source's id.
     """
     keys: set[str] = set()
-    for places in _by_table(_places(connection)).values():
+    for places in _by_table(_places(connection, source)).values():
         first = places[0]
         if first.table == "dim_users" and first.has_source and len(places) > 1:
             rows = connection.execute(
                 sql.SQL(
                     "select user_key::text from {} where user_id = %s and source_name = %s"
                 ).format(sql.Identifier(first.schema, first.table)),
-                (str(person_id), SOURCE_NAME),
+                (person_id, source.name),
             )
             keys |= {key for (key,) in rows}
-    emails: tuple[str, ...] = ()
-    if table_exists(connection, LANDING_SCHEMA, "users"):
-        emails = tuple(
+    emails: set[str] = set()
+    if source.crawled and table_exists(connection, source.schema, "users"):
+        emails = {
             email
             for (email,) in connection.execute(
                 sql.SQL(
                     """
                     select email from {users} where email like '%%@%%'
-                    group by email having bool_and(id = %s)
+                    group by email having bool_and(id::text = %s)
                     """
-                ).format(users=sql.Identifier(LANDING_SCHEMA, "users")),
+                ).format(users=sql.Identifier(source.schema, "users")),
                 (person_id,),
             )
-        )
-    return Person(person_id, tuple(sorted(keys)), emails)
+        }
+        for _, owner, record in _quarantined(connection, source):
+            if owner not in (None, person_id):
+                # that of somebody else as well
+                emails -= {email for email in emails if re.search(pattern_of(email), record)}
+    key = read_key(settings)
+    if key is not None and table_exists(connection, source.schema, ERASURES):
+        row = connection.execute(
+            sql.SQL("select sought from {} where tombstone = %s").format(
+                sql.Identifier(source.schema, ERASURES)
+            ),
+            (mark(key, person_id),),
+        ).fetchone()
+        sought = (row[0] if row else None) or {"keys": [], "emails": []}
+        keys |= set(sought["keys"])
+        emails |= set(sought["emails"])
+    return Person(source, person_id, tuple(sorted(keys)), tuple(sorted(emails)))
 
 
 def count_rows(connection: psycopg.Connection, person: Person) -> dict[str, int]:
@@ -151,7 +236,7 @@ def count_rows(connection: psycopg.Connection, person: Person) -> dict[str, int]
         person: Whom to look for.
     """
     counts: dict[str, int] = {}
-    for name, places in _by_table(_places(connection)).items():
+    for name, places in _by_table(_places(connection, person.source)).items():
         row = connection.execute(
             sql.SQL("select count(*) from {} where {}").format(
                 sql.Identifier(places[0].schema, places[0].table), _of_person(places)
@@ -159,18 +244,20 @@ def count_rows(connection: psycopg.Connection, person: Person) -> dict[str, int]
             _parameters(person),
         ).fetchone()
         counts[name] = int(row[0]) if row else 0
-    counts[_QUARANTINE] = len(_rejected(connection, person))
+    counts[person.source.quarantine] = len(_rejected(connection, person))
     return {name: count for name, count in counts.items() if count}
 
 
-def is_forgotten(connection: psycopg.Connection, settings: Settings, person_id: int) -> bool:
+def is_forgotten(
+    connection: psycopg.Connection, settings: Settings, source: Source, person_id: str
+) -> bool:
     """Whether a person has a tombstone.
 
     Raises:
         LandingError: The key is not the one that tombstones were made with.
     """
-    tombstones = read_tombstones(connection, settings, LANDING_SCHEMA)
-    return tombstones is not None and mark(tombstones.key, person_id) in tombstones.marks
+    tombstones = read_tombstones(connection, settings, source.schema)
+    return tombstones is not None and tombstones.cover(person_id)
 
 
 def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_by: str) -> Erasure:
@@ -187,18 +274,33 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
     """
     key = read_key(settings) or make_key(settings)
     tombstone = mark(key, person.id)
+    erasures = sql.Identifier(person.source.schema, ERASURES)
     try:
         with lock.transaction():
-            create_erasures(lock, LANDING_SCHEMA)
+            create_erasures(lock, person.source.schema)
             lock.execute(
                 sql.SQL(
                     """
-                    insert into {} (tombstone, key_check, erased_by, begun_at)
-                    values (%s, %s, %s, clock_timestamp())
-                    on conflict (tombstone) do update set completed_at = null
+                    insert into {} as known (
+                        tombstone, address_marks, sought, key_check, erased_by, begun_at
+                    )
+                    values (%s, %s, %s, %s, %s, clock_timestamp())
+                    on conflict (tombstone) do update set
+                        address_marks = array(
+                            select unnest(known.address_marks)
+                            union select unnest(excluded.address_marks)
+                        ),
+                        sought = excluded.sought,
+                        completed_at = null
                     """
-                ).format(sql.Identifier(LANDING_SCHEMA, ERASURES)),
-                (tombstone, key_check(key), erased_by),
+                ).format(erasures),
+                (
+                    tombstone,
+                    [mark_address(key, email) for email in person.emails],
+                    Jsonb({"keys": person.keys, "emails": person.emails}),
+                    key_check(key),
+                    erased_by,
+                ),
             )
             _rebook(lock, person)
             counts = _delete(lock, person)
@@ -214,7 +316,7 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
                     update {} set counts = counts || %s where tombstone = %s
                     returning counts, pg_current_xact_id()::text
                     """
-                ).format(sql.Identifier(LANDING_SCHEMA, ERASURES)),
+                ).format(erasures),
                 (Jsonb(counts), tombstone),
             ).fetchone()
     except psycopg.errors.InsufficientPrivilege as error:
@@ -224,12 +326,13 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
         ) from error
     total, transaction = row or ({}, "0")
     # also of rows that went long ago
-    names = {place.name for place in _places(lock) if place.is_table} | {_QUARANTINE, *total}
+    places = {place.name for place in _places(lock, person.source) if place.is_table}
+    names = places | {person.source.quarantine, *total}
     return Erasure(total, dict(_tables(lock, sorted(names))), transaction)
 
 
 def erase_files(settings: Settings, person: Person) -> int:
-    """Takes a person from the files beside the database: what waited to be landed, and logs.
+    """Takes a person from the files beside the database: what waited to be landed, and addresses.
 
     Args:
         settings: Where they are.
@@ -237,22 +340,32 @@ def erase_files(settings: Settings, person: Person) -> int:
 
     Returns:
         How many files said their address.
+
+    Raises:
+        ErasureError: A file cannot be changed.
     """
     # the warehouse knows all that dlt does; it gets its state from there
-    shutil.rmtree(settings.dlt_directory / "pipelines" / PIPELINE, ignore_errors=True)
-    shutil.rmtree(settings.spool_directory, ignore_errors=True)
+    for folder in _folders_of_loads(settings):
+        shutil.rmtree(folder, ignore_errors=True)
     changed = 0
     for file in _files(settings):
-        content = file.read_bytes()
-        kept = content
-        for email in person.emails:
-            kept = kept.replace(email.encode(), "…".encode())
-        if kept != content:
-            # in place: the server goes on writing in its log
-            with file.open("r+b") as stream:
-                stream.write(kept)
-                stream.truncate()
-            changed += 1
+        try:
+            spots = _find_addresses(file, person)
+            if spots:
+                # in place, byte for byte: the server goes on writing in its log
+                with file.open("r+b") as stream:
+                    for start, end in spots:
+                        stream.seek(start)
+                        stream.write(b"*" * (end - start))
+                changed += 1
+        except FileNotFoundError:
+            # a log that was let go meanwhile
+            continue
+        except OSError as error:
+            raise ErasureError(
+                f"The rows are deleted, but {file} cannot be changed ({error.strerror}): correct "
+                "its rights, and run this again."
+            ) from error
     return changed
 
 
@@ -264,26 +377,9 @@ def vacuum(lock: psycopg.Connection, erasure: Erasure) -> None:
         erasure: What was erased.
 
     Raises:
-        ErasureError: A session may still look at the dead rows, so they cannot go.
+        ErasureError: Somebody may still look at the dead rows, so they cannot go.
     """
-    row = lock.execute(
-        """
-        select pid, coalesce(nullif(application_name, ''), usename)
-        from pg_stat_activity
-        where
-            datname = current_database()
-            and backend_type = 'client backend'
-            and pid <> pg_backend_pid()
-            and age(backend_xmin) >= age(%s::xid)
-        """,
-        (str(int(erasure.transaction) % 2**32),),
-    ).fetchone()
-    if row:
-        raise ErasureError(
-            f"The rows are deleted, but the session {row[1]} (pid {row[0]}) has looked at the "
-            "database since before that, and PostgreSQL keeps them on the disk for it: end it, "
-            "and run this again."
-        )
+    _refuse_watchers(lock, erasure.transaction)
     for oid, name in _tables(lock, list(erasure.tables.values())):
         # one that dbt has replaced since has no dead rows
         if oid in erasure.tables:
@@ -294,7 +390,7 @@ def vacuum(lock: psycopg.Connection, erasure: Erasure) -> None:
 
 
 def find_rests(lock: psycopg.Connection, settings: Settings, person: Person) -> dict[str, int]:
-    """Scans every table of every schema, and the files, for what is left of a person.
+    """Scans every table for the person's id, keys and addresses, and the files for addresses.
 
     Args:
         lock: Connection that reads everything.
@@ -305,38 +401,67 @@ def find_rests(lock: psycopg.Connection, settings: Settings, person: Person) -> 
         Rows by table, and 1 for each file; nothing when nothing is left.
     """
     rests = count_rows(lock, person)
-    patterns = [f"%{email}%" for email in person.emails]
-    if patterns:
+    if person.emails:
         for schema, table, columns in _text_columns(lock):
+            if table == ERASURES and schema == person.source.schema:
+                # what is sought waits there, until nothing is found
+                continue
             texts = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in columns]
             row = lock.execute(
-                sql.SQL("select count(*) from {} where concat_ws(' ', {}) like any(%s)").format(
+                sql.SQL("select count(*) from {} where concat_ws(' ', {}) ~ any(%s)").format(
                     sql.Identifier(schema, table), sql.SQL(", ").join(texts)
                 ),
-                (patterns,),
+                (person.address_patterns,),
             ).fetchone()
             if row and row[0]:
                 rests[f"{schema}.{table}"] = int(row[0])
+    for folder in _folders_of_loads(settings):
+        if folder.exists():
+            rests[str(folder)] = 1
     for file in _files(settings):
-        content = file.read_bytes()
-        if any(email.encode() in content for email in person.emails):
-            rests[str(file)] = 1
+        try:
+            if _find_addresses(file, person):
+                rests[str(file)] = 1
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ErasureError(
+                f"The rows are deleted, but {file} cannot be read ({error.strerror}): correct its "
+                "rights, and run this again."
+            ) from error
     return rests
 
 
 def complete(lock: psycopg.Connection, settings: Settings, person: Person) -> None:
-    """Notes that nothing is left.
+    """Notes that nothing is left, and lets go what was sought.
 
     Args:
         lock: Connection that holds the run's lock.
         settings: Where the key of the tombstones is.
         person: Who is forgotten.
+
+    Raises:
+        ErasureError: Somebody may still look at what was sought.
     """
+    erasures = sql.Identifier(person.source.schema, ERASURES)
+    tombstone = mark(read_key(settings) or b"", person.id)
+    row = lock.execute(
+        sql.SQL(
+            """
+            update {} set sought = null where tombstone = %s
+            returning pg_current_xact_id()::text
+            """
+        ).format(erasures),
+        (tombstone,),
+    ).fetchone()
+    if row:
+        _refuse_watchers(lock, row[0])
+    lock.execute(sql.SQL("vacuum (full, analyze) {}").format(erasures))
     lock.execute(
         sql.SQL("update {} set completed_at = clock_timestamp() where tombstone = %s").format(
-            sql.Identifier(LANDING_SCHEMA, ERASURES)
+            erasures
         ),
-        (mark(read_key(settings) or b"", person.id),),
+        (tombstone,),
     )
 
 
@@ -345,7 +470,42 @@ def is_built(connection: psycopg.Connection) -> bool:
     return table_exists(connection, "intermediate", "model_builds")
 
 
-def _places(connection: psycopg.Connection) -> list[Place]:
+def _refuse_watchers(lock: psycopg.Connection, transaction: str) -> None:
+    """Raises where somebody may still look at rows that a transaction deleted."""
+    row = lock.execute(
+        """
+        with horizon as (select %s::xid as xid)
+        -- what sessions of other logins do is not shown to everybody; this much is
+        select format(
+            'the session %%s (pid %%s)', coalesce(nullif(application_name, ''), usename), pid
+        )
+        from pg_stat_activity, horizon
+        where
+            coalesce(datname, current_database()) = current_database()
+            and usesysid is not null
+            and pid <> pg_backend_pid()
+            and age(backend_xmin) >= age(horizon.xid)
+        union all
+        select format('the prepared transaction %%s', gid)
+        from pg_prepared_xacts, horizon
+        where database = current_database() and age(transaction) >= age(horizon.xid)
+        union all
+        select format('the replication slot %%s', slot_name)
+        from pg_replication_slots, horizon
+        where age(xmin) >= age(horizon.xid)
+        """,
+        (str(int(transaction) % 2**32),),
+    ).fetchone()
+    if row:
+        raise ErasureError(
+            f"The rows are deleted, but {row[0]} has looked at the database since before that, and "
+            "PostgreSQL keeps them on the disk for it: end it, and run this again."
+        )
+
+
+def _places(connection: psycopg.Connection, source: Source) -> list[Place]:
+    """Where rows of the source's people can be: not where other sources land."""
+    others = [other.schema for other in SOURCES.values() if other != source]
     rows = connection.execute(
         r"""
         select
@@ -366,6 +526,7 @@ def _places(connection: psycopg.Connection) -> list[Place]:
             and not relispartition
             and nspname not in ('pg_catalog', 'information_schema')
             and nspname !~ '^pg_(toast|temp)'
+            and nspname <> all(%s)
             and attnum > 0
             and not attisdropped
             and (
@@ -374,7 +535,7 @@ def _places(connection: psycopg.Connection) -> list[Place]:
             )
         order by nspname, relname, attname
         """,
-        (f"^{LANDING_SCHEMA}",),
+        ([*others, *(f"{other}_staging" for other in others)], f"^{source.schema}"),
     )
     return [Place(*row) for row in rows]
 
@@ -400,40 +561,56 @@ def _of_person(places: Sequence[Place]) -> sql.Composed:
 
 
 def _parameters(person: Person) -> dict[str, object]:
-    return {"id": str(person.id), "keys": list(person.keys), "source": SOURCE_NAME}
+    return {"id": person.id, "keys": list(person.keys), "source": person.source.name}
 
 
 def _rejected(connection: psycopg.Connection, person: Person) -> list[str]:
     """The hashes of rejected records that are of a person, or of nobody and say their address."""
-    if not table_exists(connection, LANDING_SCHEMA, "rejected_records"):
-        return []
     found = []
-    endpoints = {endpoint.name: endpoint for endpoint in _PEOPLE}
-    for record_hash, name, record in connection.execute(
-        sql.SQL("select record_hash, endpoint, record from {} where endpoint = any(%s)").format(
-            sql.Identifier(LANDING_SCHEMA, "rejected_records")
-        ),
-        (list(endpoints),),
-    ):
-        endpoint = endpoints[name]
-        try:
-            owner = readable_person(endpoint, json.loads(record, strict=False))
-        except ValueError:
-            # what PostgreSQL cannot store is written with escapes, which are no JSON
-            written = re.search(rf'"{endpoint.person}"\s*:\s*"?\s*(-?\d+)', record)
-            owner = int(written[1]) if written else None
-        says_address = any(email in record for email in person.emails)
+    for record_hash, owner, record in _quarantined(connection, person.source):
+        says_address = any(re.search(pattern, record) for pattern in person.address_patterns)
         if owner == person.id or (owner is None and says_address):
             found.append(record_hash)
     return found
 
 
+def _quarantined(
+    connection: psycopg.Connection, source: Source
+) -> Iterator[tuple[str, str | None, str]]:
+    """Hash, owner as far as one can tell, and text of each rejected record."""
+    if not table_exists(connection, source.schema, "rejected_records"):
+        return
+    endpoints = {endpoint.name: endpoint for endpoint in source.crawled}
+    for record_hash, name, record in connection.execute(
+        sql.SQL("select record_hash, endpoint, record from {}").format(
+            sql.Identifier(source.schema, "rejected_records")
+        )
+    ):
+        if name in endpoints:
+            yield record_hash, _owner(endpoints[name], record), record
+        elif not source.crawled:
+            # what is imported is filed under whose it is
+            yield record_hash, name.removeprefix(spotify.rejected_of("")), record
+
+
+def _owner(endpoint: Endpoint, record: str) -> str | None:
+    try:
+        owner = readable_person(endpoint, json.loads(record, strict=False))
+    except ValueError:
+        # what PostgreSQL cannot store is written with escapes, which are no JSON
+        written = re.search(rf'"{endpoint.person}"\s*:\s*"?\s*(-?\d+)', record)
+        owner = int(written[1]) if written else None
+    return None if owner is None else str(owner)
+
+
 def _rebook(lock: psycopg.Connection, person: Person) -> None:
-    """Makes figures of the past what they would be without the person."""
-    create_rejected_records(lock, LANDING_SCHEMA)
-    create_crawls(lock, LANDING_SCHEMA, [endpoint.name for endpoint in ENDPOINTS])
-    for endpoint in _PEOPLE:
-        if not table_exists(lock, LANDING_SCHEMA, endpoint.name):
+    """Makes figures of the past add up without the person."""
+    source = person.source
+    create_rejected_records(lock, source.schema)
+    if source.crawled:
+        create_crawls(lock, source.schema, [endpoint.name for endpoint in moovitamix.ENDPOINTS])
+    for endpoint in source.crawled:
+        if not table_exists(lock, source.schema, endpoint.name):
             continue
         columns = {
             name: sql.Identifier(f"{endpoint.name}_{name}")
@@ -449,7 +626,7 @@ def _rebook(lock: psycopg.Connection, person: Person) -> None:
                     inner join {table} as versions
                         on versions._dlt_valid_from <= crawls.boundary_at
                         and coalesce(versions._dlt_valid_to, 'infinity') > crawls.boundary_at
-                    where versions.{person} = %s
+                    where versions.{person}::text = %s
                     group by crawls.boundary_at
                 )
                 update {crawls} as crawls set
@@ -459,8 +636,8 @@ def _rebook(lock: psycopg.Connection, person: Person) -> None:
                 from erased where crawls.boundary_at = erased.boundary_at
                 """
             ).format(
-                crawls=sql.Identifier(LANDING_SCHEMA, "crawls"),
-                table=sql.Identifier(LANDING_SCHEMA, endpoint.name),
+                crawls=sql.Identifier(source.schema, "crawls"),
+                table=sql.Identifier(source.schema, endpoint.name),
                 person=sql.Identifier(str(endpoint.person)),
                 **columns,
             ),
@@ -489,14 +666,14 @@ def _rebook(lock: psycopg.Connection, person: Person) -> None:
 def _delete(lock: psycopg.Connection, person: Person) -> dict[str, int]:
     rejected = _rejected(lock, person)
     counts = {
-        _QUARANTINE: lock.execute(
+        person.source.quarantine: lock.execute(
             sql.SQL("delete from {} where record_hash = any(%s)").format(
-                sql.Identifier(LANDING_SCHEMA, "rejected_records")
+                sql.Identifier(person.source.schema, "rejected_records")
             ),
             (rejected,),
         ).rowcount
     }
-    for name, places in _by_table(_places(lock)).items():
+    for name, places in _by_table(_places(lock, person.source)).items():
         if places[0].is_table:
             counts[name] = lock.execute(
                 sql.SQL("delete from {} where {}").format(
@@ -553,22 +730,40 @@ def _text_columns(connection: psycopg.Connection) -> list[tuple[str, str, list[s
             and nspname !~ '^pg_(toast|temp)'
             and attnum > 0
             and not attisdropped
-            and atttypid in ('text'::regtype, 'varchar'::regtype, 'json'::regtype, 'jsonb'::regtype)
+            and atttypid = any(
+                '{text,varchar,bpchar,json,jsonb,text[],varchar[],json[],jsonb[]}'::regtype[]
+            )
         group by nspname, relname
         order by nspname, relname
         """
     ).fetchall()
 
 
+def _folders_of_loads(settings: Settings) -> tuple[Path, ...]:
+    """Where loads keep records: what waited to be landed, and what dlt made of it."""
+    return settings.dlt_directory / "pipelines", settings.spool_directory
+
+
+def _find_addresses(file: Path, person: Person) -> list[tuple[int, int]]:
+    """Where a file says an address of a person, in bytes."""
+    content = file.read_bytes()
+    return [
+        found.span()
+        for pattern in person.address_patterns
+        for found in re.finditer(pattern.encode(), content)
+    ]
+
+
 def _files(settings: Settings) -> Iterator[Path]:
     """Files that lines about a person could be in."""
-    folders = (
+    # by default, by the image and the systemd units, by whoever runs this
+    named = [os.environ[name] for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH") if name in os.environ]
+    folders = {
         settings.log_directory,
-        settings.home / "pages",
-        PROJECT_ROOT / "logs",
-        PROJECT_ROOT / "target",
-    )
+        *(settings.home / name for name in ("pages", "target", "dbt-logs")),
+        *(PROJECT_ROOT / name for name in ("logs", "target", *named)),
+    }
     single = (settings.simulator_log_file, settings.postgres_directory / "server.log")
-    for file in (*single, *(file for folder in folders for file in sorted(folder.rglob("*")))):
+    for file in (*single, *(file for folder in sorted(folders) for file in folder.rglob("*"))):
         if file.is_file():
             yield file

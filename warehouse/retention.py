@@ -15,8 +15,8 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from ingestion import moovitamix, spotify
 from ingestion.crawl_ledger import table_exists
-from ingestion.moovitamix import LANDING_SCHEMA
 from warehouse.settings import Settings
 
 
@@ -66,7 +66,10 @@ _OPS = (
         " (select from ops.alert_deliveries as told where told.alert_id = alerts.alert_id)",
     ),
 )
-_REJECTED = (Rule(LANDING_SCHEMA, "rejected_records", "resolved_at < %(cutoff)s"),)
+_REJECTED = tuple(
+    Rule(schema, "rejected_records", "resolved_at < %(cutoff)s")
+    for schema in (moovitamix.LANDING_SCHEMA, spotify.LANDING_SCHEMA)
+)
 
 
 @dataclass(frozen=True)

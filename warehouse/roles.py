@@ -249,11 +249,30 @@ def _create_roles(settings: Settings, connection: psycopg.Connection) -> tuple[s
     for name in missing:
         connection.execute(sql.SQL("create role {} nologin").format(sql.Identifier(name)))
     for name in names:
-        # who gives tables away has to belong to the new owner; a superuser does anyway
-        member = connection.execute("select pg_has_role(%s, 'usage')", (name,)).fetchone()
-        if member and not member[0]:
-            connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(name)))
+        # who gives tables away has to belong to the new owner, and the owner of the database goes
+        # on running the day, also where a superuser grants
+        for maker in _makers(connection):
+            member = connection.execute(
+                "select pg_has_role(%s, %s, 'usage')", (maker, name)
+            ).fetchone()
+            if member and not member[0]:
+                connection.execute(
+                    sql.SQL("grant {} to {}").format(sql.Identifier(name), sql.Identifier(maker))
+                )
     return missing
+
+
+def _makers(connection: psycopg.Connection) -> list[str]:
+    """Who makes tables where there are no separate logins: the user, the owner of the database."""
+    rows = connection.execute(
+        """
+        select current_user::text
+        union
+        select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()
+        order by 1
+        """
+    )
+    return [name for (name,) in rows]
 
 
 def _create_tables(connection: psycopg.Connection) -> None:
@@ -264,7 +283,8 @@ def _create_tables(connection: psycopg.Connection) -> None:
     create_ops(connection)
     create_recommendations(connection)
     create_rejected_records(connection, LANDING_SCHEMA)
-    create_erasures(connection, LANDING_SCHEMA)
+    for schema in _LANDING:
+        create_erasures(connection, schema)
     create_crawls(connection, LANDING_SCHEMA, [endpoint.name for endpoint in ENDPOINTS])
 
 
@@ -323,15 +343,17 @@ def _grant_schema(connection: psycopg.Connection, schema: str, base: str, owner:
         "schema": sql.Identifier(schema),
         "owner": _identifiers(connection, [owner])[0],
         "others": sql.SQL(", ").join(_identifiers(connection, others)),
-        # the user that grants is the one that makes tables where there are no separate logins
-        "makers": sql.SQL("{}, current_user").format(*_identifiers(connection, [owner])),
+        "makers": sql.SQL(", ").join(
+            [*_identifiers(connection, [owner]), *map(sql.Identifier, _makers(connection))]
+        ),
+        "logins": sql.SQL(", ").join(map(sql.Identifier, _makers(connection))),
     }
     for statement in (
         "revoke all on schema {schema} from public, {others}",
         "revoke all on all tables in schema {schema} from public, {others}",
         "alter default privileges for role {makers} in schema {schema}"
         " revoke all on tables from public, {others}",
-        "alter default privileges for role current_user in schema {schema}"
+        "alter default privileges for role {logins} in schema {schema}"
         " grant all on tables to {owner}",
     ):
         connection.execute(sql.SQL(statement).format(**names))

@@ -7,6 +7,9 @@ from typing import Any
 from ingestion.endpoint import Endpoint
 from ingestion.moovitamix.records import ListenHistory, Track, User
 
+SOURCE_NAME = "moovitamix"
+"""What marts call it."""
+
 LANDING_SCHEMA = "raw_moovitamix"
 
 

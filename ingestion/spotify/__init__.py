@@ -12,6 +12,18 @@ from ingestion.spotify.records import Stream
 PIPELINE = "spotify_export"
 """Name of the dlt pipeline, as people type it."""
 
+SOURCE_NAME = "spotify"
+"""What marts call it."""
+
 LANDING_SCHEMA = "raw_spotify"
 
 STREAMS = Endpoint("streams", Stream, key=("ts",))
+
+
+def rejected_of(user_id: str) -> str:
+    """What rejected records of a person are filed under: events do not say whose they are.
+
+    Args:
+        user_id: Whose export it is.
+    """
+    return f"{STREAMS.name} of {user_id}"

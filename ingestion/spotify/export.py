@@ -7,6 +7,7 @@ the order in which they stand there, and the records that do not fit, verbatim.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -32,6 +33,15 @@ class ExportFile:
 
     name: str
     page: Page
+
+
+def is_single_file(path: Path) -> bool:
+    """Whether this is one file of an export, which says nothing about the others.
+
+    Args:
+        path: A folder, a zip archive or one file.
+    """
+    return not path.is_dir() and not zipfile.is_zipfile(path)
 
 
 def read_export(path: Path) -> Iterator[ExportFile]:
@@ -72,14 +82,17 @@ def sorted_files(path: Path) -> Iterator[tuple[str, bytes]]:
             files = {found for pattern in _NAMES for found in path.rglob(pattern)}
             for file in sorted(files, key=lambda file: (file.name, file)):
                 yield file.name, file.read_bytes()
-        elif zipfile.is_zipfile(path):
+        elif not is_single_file(path):
             with zipfile.ZipFile(path) as archive:
-                members = [PurePath(member) for member in archive.namelist()]
-                for member in sorted(members, key=lambda member: (member.name, member)):
-                    if any(member.match(pattern) for pattern in _NAMES):
-                        yield member.name, archive.read(str(member))
+                members = {member: PurePath(member) for member in archive.namelist()}
+                for member, path_in in sorted(
+                    members.items(), key=lambda item: (item[1].name, item[0])
+                ):
+                    if any(path_in.match(pattern) for pattern in _NAMES):
+                        yield path_in.name, archive.read(member)
         else:
             yield path.name, path.read_bytes()
-    except (OSError, zipfile.BadZipFile) as error:
+    # what zipfile raises of a member that is damaged, encrypted or packed in another way
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
         raise SourceError(f"{path} cannot be read ({cause}); nothing was landed.") from error

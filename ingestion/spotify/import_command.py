@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ingestion.spotify import LANDING_SCHEMA, PIPELINE
-from ingestion.spotify.landing import ImportReport, import_export
+from ingestion.spotify.export import is_single_file, read_export
+from ingestion.spotify.landing import ImportReport, import_files
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -32,9 +33,14 @@ def run_import(settings: Settings, export: Path, user: str) -> ImportReport:
     """
     record = RunRecord(settings, f"dlt pipeline {PIPELINE} run")
     with record.logged(), hold_run_lock(settings) as lock, record.run():
+        # before the record begins: a path that was mistyped is no failure of the house
+        export = export.expanduser()
+        files = list(read_export(export))
         record.begin()
         with record.step("import"):
-            report = import_export(settings, lock, export.expanduser(), user.strip())
+            report = import_files(
+                settings, lock, files, user.strip(), is_whole=not is_single_file(export)
+            )
     console = Console(markup=False, highlight=False)
     console.print(
         f"{report.events:,} events in {report.files:,} files, {report.new:,} of them new in "

@@ -1,8 +1,8 @@
-"""One import: read an export, land each event that is not there yet.
+"""One import: land each event of an export that is not there yet.
 
-In: settings, an export and whose it is. Out: rows of `raw_spotify` and a report. dlt merges the
-events in one transaction, so that an import that dies has landed all of them or none, and to run
-it again is harmless.
+In: settings, the files of an export and whose it is. Out: rows of `raw_spotify` and a report. dlt
+merges the events in one transaction, so that an import that dies has landed all of them or none,
+and to run it again is harmless.
 
 What is imported becomes part of the marts with the next crawl: everything there is as of one
 moment, that of the last committed crawl (docs/decisions/0002).
@@ -10,10 +10,9 @@ moment, that of the last committed crawl (docs/decisions/0002).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -30,9 +29,11 @@ from ingestion.landing_pipeline import landing_pipeline, run_pipeline
 from ingestion.moovitamix import ENDPOINTS
 from ingestion.moovitamix import LANDING_SCHEMA as CRAWLED_SCHEMA
 from ingestion.quarantine import create_rejected_records, record_rejections
-from ingestion.spotify import LANDING_SCHEMA, PIPELINE, STREAMS
-from ingestion.spotify.export import ExportFile, read_export
+from ingestion.spotify import LANDING_SCHEMA, PIPELINE, STREAMS, rejected_of
+from ingestion.spotify.export import ExportFile
+from ingestion.tombstones import read_tombstones
 from warehouse.database import create_schema
+from warehouse.errors import LandingError
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
@@ -66,30 +67,41 @@ class ImportReport:
     rejected: int
 
 
-def import_export(
-    settings: Settings, lock: psycopg.Connection, export: Path, user_id: str
+def import_files(
+    settings: Settings,
+    lock: psycopg.Connection,
+    files: Sequence[ExportFile],
+    user_id: str,
+    *,
+    is_whole: bool,
 ) -> ImportReport:
-    """Imports an export.
+    """Imports the files of an export.
 
     Args:
         settings: Which warehouse.
         lock: Connection that holds the run's lock.
-        export: Where it is.
+        files: All of them: they are read before any is landed, so that one that is none lands
+            nothing.
         user_id: Whose it is, as the marts are to name them: new exports do not say.
+        is_whole: Whether a record that did not fit, and is not in them, is mended.
 
     Returns:
         What was landed.
 
     Raises:
-        ListenhouseError: Something a person has to act on; nothing was landed.
+        LandingError: The user was forgotten, or dlt failed; nothing was landed.
     """
+    tombstones = read_tombstones(lock, settings, LANDING_SCHEMA)
+    if tombstones is not None and tombstones.cover(user_id):
+        raise LandingError(
+            "This user was forgotten, so nothing was landed: who comes back does so under another "
+            "id."
+        )
     create_schema(lock, LANDING_SCHEMA)
     # later than any crawl, also where the clock jumped back: builds look for what is new by time
     names = [endpoint.name for endpoint in ENDPOINTS]
     landed_at = next_boundary(lock, CRAWLED_SCHEMA, names, datetime.now(UTC))
     before = _count(lock)
-    # all of it is read before any of it is landed: a file that is none lands nothing
-    files = list(read_export(export))
     run_pipeline(
         landing_pipeline(settings, PIPELINE, LANDING_SCHEMA),
         [
@@ -107,7 +119,7 @@ def import_export(
         create_rejected_records(lock, LANDING_SCHEMA)
         # of this person: an export of another one mends nothing
         record_rejections(
-            lock, LANDING_SCHEMA, {f"{STREAMS.name} of {user_id}": rejected}, landed_at
+            lock, LANDING_SCHEMA, {rejected_of(user_id): rejected}, landed_at, is_whole=is_whole
         )
     report = ImportReport(
         files=len(files),
@@ -125,7 +137,7 @@ def import_export(
     return report
 
 
-def _tables(files: list[ExportFile], user_id: str, landed_at: datetime) -> Iterator[pa.Table]:
+def _tables(files: Sequence[ExportFile], user_id: str, landed_at: datetime) -> Iterator[pa.Table]:
     """The events of each file, equal ones once."""
     seen: set[str] = set()
     for file in files:
@@ -147,7 +159,9 @@ def _tables(files: list[ExportFile], user_id: str, landed_at: datetime) -> Itera
 
 
 def _hash(user_id: str, record: msgspec.Struct, details: dict[str, Any] | None) -> str:
-    content = msgspec.json.encode([user_id, record, details or {}], order="deterministic")
+    # a later export that has one more field, null for what is older, tells nothing new
+    told = {name: value for name, value in (details or {}).items() if value is not None}
+    content = msgspec.json.encode([user_id, record, told], order="deterministic")
     return xxhash.xxh3_128_hexdigest(content)
 
 

@@ -1,6 +1,7 @@
 """What follows a run, however it ended: people are told, and the terminal shows what is wrong.
 
-In: a run. Out: messages and lines. Nothing that goes wrong here changes how the run ends.
+In: a run. Out: messages, lines, the health page. Nothing that goes wrong here changes how the run
+ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 from monitoring.alerts.check import check, tell_unrecorded
 from monitoring.alerts.report import print_outcomes, print_report, print_warning
+from monitoring.health_page import refresh_page
 from warehouse.errors import (
     BusyError,
     DatabaseError,
@@ -70,6 +72,7 @@ def _check_and_show(settings: Settings, failure: BaseException | None) -> None:
     # how the run failed is said at its very end
     shown = [finding for finding in report.findings if not (failure and finding.is_failed_run)]
     print_report(settings, replace(report, findings=shown))
+    refresh_page(settings)
 
 
 def _warn(error: Exception) -> None:

@@ -28,13 +28,14 @@ from monitoring.alerts.report import (
 )
 from monitoring.alerts.summary import send_summary
 from monitoring.alerts.targets import TAGS, read_targets
+from monitoring.health_page import refresh_page
 from warehouse.database import connect
 from warehouse.errors import SettingsError
 from warehouse.settings import Settings
 
 
 def run_check(settings: Settings) -> bool:
-    """Checks, tells, and shows it.
+    """Checks, tells, and shows it, here and on the health page.
 
     Args:
         settings: Which warehouse, and who is told.
@@ -54,6 +55,7 @@ def run_check(settings: Settings) -> bool:
     elif not report.findings:
         click.echo("Nothing is wrong.")
     print_report(settings, report)
+    refresh_page(settings)
     return not report.failures
 
 

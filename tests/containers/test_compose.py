@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -182,6 +183,7 @@ def image(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         else:
             shutil.copy(source, target)
     (secrets / "api_keys").write_text("0123456789abcdef0123\n")
+    (secrets / "erasure_key").write_text("0123456789abcdef" * 4)
     with empty_database(postgres_server, DATABASE) as url:
         for name in ("database_url", "api_database_url", "metrics_database_url"):
             (secrets / name).write_text(f"{url}\n")
@@ -217,7 +219,8 @@ def test_every_command_of_the_compose_file_runs_with_what_the_image_holds(image:
     assert daily.returncode == 0, output
     assert "listens in marts.fct_listens" in output
     with image.running("api"), image.running("metrics"):
-        pass
+        page = urlopen(f"http://127.0.0.1:{image.ports['8430']}/health")
+        assert b"Listenhouse" in page.read()
 
     url = (image.secrets / "database_url").read_text().strip()
     ((command, trigger),) = Warehouse(url, image.home).query(

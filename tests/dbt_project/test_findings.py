@@ -98,7 +98,7 @@ class House:
             fails: What the last step ends with.
             results: Status and failures of dbt's tests, by their name.
         """
-        record = RunRecord(self.settings, "a test")
+        record = RunRecord(self.settings, "listenhouse run")
         with suppress(ListenhouseError), record.run():
             record.begin()
             for step in steps:
@@ -111,7 +111,7 @@ class House:
 
     def load(self, *, hours_ago: float = 0) -> None:
         """Records a run that loads from the API."""
-        record = RunRecord(self.settings, "a test")
+        record = RunRecord(self.settings, "listenhouse run")
         try:
             with hold_run_lock(self.settings) as lock, record.run():
                 record.begin()
@@ -122,7 +122,7 @@ class House:
 
     def begin_and_die(self) -> None:
         """Begins a run, and a step of it, that never end."""
-        record = RunRecord(self.settings, "a test")
+        record = RunRecord(self.settings, "listenhouse run")
         record.begin()
         self.dead.append(record.step("load"))
         self.dead[-1].__enter__()

@@ -88,9 +88,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         RECOMMENDATION_TABLES,
         "that they are old is a finding of rpt_findings; a house need not recommend",
     )
-    | {"streams": "an export comes when somebody asks for it"},
+    | dict.fromkeys(("streams", "rejected_records"), "an export comes when somebody asks for it"),
     "unused_sources": {
         "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
+        "rejected_records": "those of imports are for who imported; prune and forget know them",
         "popular_tracks": SERVED,
         "similar_tracks": SERVED,
     },

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from ingestion.spotify.landing import import_export
+from monitoring.listening_data import read_listening
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.test_history_of_crawls import days
 from tests.dbt_project.warehouse_build import BUILD, BUILD_LISTENING, LISTENING_TESTS, Warehouse
-from warehouse.run_lock import hold_run_lock
-from warehouse.settings import PROJECT_ROOT, Settings
+from tests.ingestion.spotify_export import EXAMPLE, import_export
+from warehouse.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("first_day")
 
@@ -42,8 +43,7 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
 ) -> None:
     alone = moovitamix(built)
     settings = Settings(home=tmp_path / "home", external_database_url=built.url)
-    with hold_run_lock(settings) as lock:
-        import_export(settings, lock, PROJECT_ROOT / "examples/spotify_export", "me")
+    import_export(settings, EXAMPLE)
     built.dbt(*BUILD_LISTENING)
     assert built.query(LISTENS) == []
     assert moovitamix(built) == alone
@@ -66,17 +66,14 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
 
     # asked for again: all of it, with more detail, a track at a moment known, and a new play
     first, *others = [
-        event
-        for file in sorted((PROJECT_ROOT / "examples/spotify_export").iterdir())
-        for event in json.loads(file.read_text())
+        event for file in sorted(EXAMPLE.iterdir()) for event in json.loads(file.read_text())
     ]
     again = tmp_path / "Streaming_History_Audio_2024-2026_0.json"
     beside = first | {"spotify_track_uri": "spotify:track:9", "ms_played": 30_000}
     new = first | {"ts": "2026-01-01T10:00:00Z"}
-    told_more = first | {"audiobook_title": None}
+    told_more = first | {"offline_timestamp": 1}
     again.write_text(json.dumps([told_more, *others, beside, new]))
-    with hold_run_lock(settings) as lock:
-        import_export(settings, lock, again, "me")
+    import_export(settings, again)
     built_landing.crawl(boundary(LAST), days()[0])
     built.dbt(*BUILD_LISTENING)
     built.dbt(*LISTENING_TESTS)
@@ -93,3 +90,23 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     incremental = built.fingerprints()
     built.dbt(*BUILD_LISTENING, "--full-refresh")
     assert built.fingerprints() == incremental
+
+    # a model alone takes nothing away that others read
+    built.dbt("build", "--select", "int_spotify_plays", "--exclude-resource-type", "unit_test")
+    built.dbt("build", "--select", "fct_listens", "--exclude-resource-type", "test", "unit_test")
+    assert built.fingerprints() == incremental
+
+    # what was played at a known time has one on the dashboard
+    with psycopg.connect(built.url, autocommit=True) as connection:
+        data = read_listening(connection, "marts")
+    ((timed, every),) = built.query(
+        "select count(*) filter (where source_name = 'spotify' or listened_at_source ="
+        " 'record_updated_at'), count(*) from marts.fct_listens"
+    )
+    assert (data.timed_count, data.listen_count) == (timed, every)
+    assert sum(data.hours[0][-1] or []) == timed
+
+    # what is lost between landing and fact is found
+    built.execute("delete from marts.fct_listens where listened_at = '2026-01-01 10:00:00'")
+    conservation = "every_play_imported_is_in_the_fact_once"
+    assert built.dbt("test", "--select", conservation, check=False).failed == {conservation}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.commands import run_command
 from warehouse.settings import PROJECT_ROOT
 
 GITHUB = PROJECT_ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
-TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))
+MAKEFILE = (PROJECT_ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 ONLY_THERE = re.compile(
     # what is about GitHub or a registry, and the image's own first word
@@ -82,3 +85,24 @@ def test_the_test_matrix_begins_with_the_oldest_python_that_is_supported() -> No
     project = (PROJECT_ROOT / "pyproject.toml").read_text()
     assert f'requires-python = ">={pythons[0]}"' in project
     assert pythons == ["3.11", "3.12", "3.13"]
+
+
+def test_slim_builds_first_what_the_changed_models_and_tests_read(tmp_path: Path) -> None:
+    def listed(selection: str) -> set[str]:
+        outcome = run_command(
+            *("dbt", "--quiet", "ls", "--output", "json", "--output-keys", "unique_id"),
+            *("--select", selection.replace("state:modified", "dim_users")),
+            environment={"DBT_TARGET_PATH": str(tmp_path), "DBT_LOG_PATH": str(tmp_path)},
+        )
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        return {json.loads(line)["unique_id"] for line in outcome.stdout.splitlines()}
+
+    first, then = re.findall(r"@dbt build --select (\S*state:modified\S*)", MAKEFILE)
+    changed = listed(then)
+    assert "model.listenhouse.fct_listens" in changed
+    models = ("model.", "seed.")
+    # the first command leaves tests out
+    built = changed | {node for node in listed(first) if node.startswith(models)}
+    parents = json.loads((tmp_path / "manifest.json").read_text())["parent_map"]
+    read = {parent for node in built for parent in parents[node]}
+    assert {node for node in read if node.startswith(models)} <= built

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
+from tests.conftest import DATABASE
 from tests.ingestion.conftest import Landing
-from tests.ingestion.scripted_api import ScriptedApi
+from tests.ingestion.scripted_api import ScriptedApi, user
+from tests.roles import roles_dropped
+from warehouse.checks.erasures import check_erasures
+from warehouse.checks.finding import Status
 from warehouse.erasure import ErasureError
 from warehouse.forget_command import run_forget
+from warehouse.roles import grant
+from warehouse.run_lock import hold_run_lock
 
 
 def test_an_erasure_that_was_cut_short_is_completed_by_the_next(
@@ -23,44 +31,112 @@ def test_an_erasure_that_was_cut_short_is_completed_by_the_next(
     with psycopg.connect(landing.settings.database_url) as watcher:
         watcher.execute("set transaction isolation level repeatable read")
         watcher.execute("select count(*) from raw_moovitamix.users")
-        with pytest.raises(ErasureError, match="end it, and run this again"):
-            run_forget(landing.settings, "1", agreed=True)
+        with pytest.raises(ErasureError, match=r"the session .+ end it, and run this again"):
+            run_forget(landing.settings, "moovitamix", "1", agreed=True)
     assert landing.rows(open_erasures) == [(1,)]
 
     # what is only in quarantine is found as well
     for user_id in ("1", "1", "5"):
-        assert run_forget(landing.settings, user_id, agreed=True)
+        assert run_forget(landing.settings, "moovitamix", user_id, agreed=True)
         assert "Forgotten" in capsys.readouterr().out
     assert landing.rows(open_erasures) == [(0,)]
     assert landing.rows("select count(*) from raw_moovitamix.rejected_records") == [(0,)]
     # an id that nobody has is a mistake, and an address no id
-    with pytest.raises(ErasureError, match="no table has a row of a user with that id"):
-        run_forget(landing.settings, "4711", agreed=True)
+    with pytest.raises(ErasureError, match="no table has a row of a user of moovitamix"):
+        run_forget(landing.settings, "moovitamix", "4711", agreed=True)
     with pytest.raises(ErasureError, match=r"^That is no id"):
-        run_forget(landing.settings, "user7@example.org", agreed=True)
+        run_forget(landing.settings, "moovitamix", "user7@example.org", agreed=True)
     with pytest.raises(ErasureError, match="no terminal to ask on"):
-        run_forget(landing.settings, "7", agreed=False)
+        run_forget(landing.settings, "moovitamix", "7", agreed=False)
     assert landing.rows("select count(*) from raw_moovitamix.erasures") == [(2,)]
     assert landing.rows("select count(*) from raw_moovitamix.users where id = 7") == [(1,)]
 
-    api.records["users"].pop()
+    # the record without an id is served still, and says an address that was theirs
     report = landing.load()
 
     assert (report.closed["users"], report.opened["users"]) == (0, 0)
-    assert report.crawl.figures["users"].forgotten == 2
+    assert report.crawl.figures["users"].forgotten == 3
     assert report.crawl.figures["listen_history"].forgotten == 1
     assert report.crawl.figures["users"].rejected == 0
 
 
-def test_what_is_left_of_a_person_keeps_the_erasure_open(landing: Landing) -> None:
+def test_what_is_left_of_a_person_keeps_the_erasure_open(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    # others whose addresses have theirs in them, and one who has the same in quarantine
+    api.records["users"][2]["email"] = "a.user2@example.org"
+    api.records["users"][3]["email"] = "user2@example.org.au"
+    api.records["users"].append(user(251, email="user6@example.org", gender=1))
     landing.load()
     landing.connection.execute(
         "create materialized view theirs as select id as user_id from raw_moovitamix.users;"
-        " create table letters as select 'Dear user2@example.org' as text"
+        " create table letters as select 'Dear user2@example.org.' as text, array['x'] as tags;"
+        " create table lists as select array['a', 'user2@example.org'] as people"
     )
+    log = landing.settings.log_directory / "old.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("to user2@example.org, a.user2@example.org")
 
-    with pytest.raises(ErasureError, match=r"public\.theirs \(1\), public\.letters \(1\)"):
-        run_forget(landing.settings, "2", agreed=True)
+    for left in (r"public\.theirs \(1\), public\.letters \(1\), public\.lists \(1\)", "letters"):
+        with pytest.raises(ErasureError, match=left):
+            run_forget(landing.settings, "moovitamix", "2", agreed=True)
+        # their address is gone from landing, and looked for still
+        landing.connection.execute("refresh materialized view theirs; drop table if exists lists")
+    assert log.read_text() == "to *****************, a.user2@example.org"
+    (finding,) = check_erasures(landing.connection)
+    assert (finding.status, finding.figures) == (Status.WRONG, {"open": 1})
 
-    landing.connection.execute("refresh materialized view theirs; drop table letters")
-    assert run_forget(landing.settings, "2", agreed=True)
+    landing.connection.execute("drop table letters; drop materialized view theirs")
+    for person in ("2", "6"):
+        assert run_forget(landing.settings, "moovitamix", person, agreed=True)
+    assert check_erasures(landing.connection) == []
+    assert landing.rows("select count(*) from raw_moovitamix.erasures where sought is null") == [
+        (2,)
+    ]
+    assert landing.rows("select count(*) from raw_moovitamix.users where id in (3, 4)") == [(2,)]
+    assert landing.rows("select count(*) from raw_moovitamix.rejected_records") == [(1,)]
+
+
+def test_an_owner_who_is_no_superuser_grants_loads_and_forgets(
+    landing: Landing, postgres_server: str
+) -> None:
+    landing.load()
+    with roles_dropped(postgres_server, "plain_owner", "onlooker"):
+        landing.connection.execute("create role plain_owner login; create role onlooker login")
+        landing.connection.execute(f"alter database {DATABASE} owner to plain_owner")
+        landing.connection.execute(f"grant connect on database {DATABASE} to onlooker")
+        try:
+            # an administrator does it for them
+            with hold_run_lock(landing.settings) as lock:
+                grant(landing.settings, lock)
+            landing.connection.execute(f"grant connect on database {DATABASE} to onlooker")
+            url = landing.settings.database_url.replace("//listenhouse@", "//{}@")
+            owner = replace(landing.settings, external_database_url=url.format("plain_owner"))
+            assert Landing(owner, landing.connection).load().crawl.figures["users"].landed == 250
+
+            with psycopg.connect(url.format("onlooker")) as watcher:
+                watcher.execute("set transaction isolation level repeatable read")
+                watcher.execute("select 1")
+                with pytest.raises(ErasureError, match="the session onlooker"):
+                    run_forget(owner, "moovitamix", "1", agreed=True)
+            assert run_forget(owner, "moovitamix", "1", agreed=True)
+        finally:
+            landing.connection.execute(f"alter database {DATABASE} owner to listenhouse")
+
+
+def test_nothing_is_erased_beside_a_build(landing: Landing) -> None:
+    landing.load()
+    with (
+        psycopg.connect(landing.settings.database_url, application_name="dbt"),
+        pytest.raises(ErasureError, match="a session of dbt is under way"),
+    ):
+        run_forget(landing.settings, "moovitamix", "1", agreed=True)
+    assert landing.rows("select count(*) from raw_moovitamix.users where id = 1") == [(1,)]
+
+
+def test_half_a_key_is_no_key(landing: Landing) -> None:
+    landing.load()
+    # what a power cut can leave of a file
+    landing.settings.erasure_key_file.write_bytes(b"")
+    assert run_forget(landing.settings, "moovitamix", "1", agreed=True)
+    assert landing.load().crawl.figures["users"].forgotten == 1

@@ -10,13 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingestion.spotify.landing import ImportReport, import_export
+from ingestion.spotify.landing import ImportReport
 from tests.commands import run_command
-from warehouse.errors import ListenhouseError
-from warehouse.run_lock import hold_run_lock
-from warehouse.settings import PROJECT_ROOT, Settings
-
-EXAMPLE = PROJECT_ROOT / "examples/spotify_export"
+from tests.ingestion.spotify_export import EXAMPLE, import_export
+from warehouse.errors import LandingError, ListenhouseError
+from warehouse.forget_command import run_forget
+from warehouse.settings import Settings
 
 
 @pytest.fixture
@@ -35,11 +34,6 @@ def event(**changed: Any) -> dict[str, Any]:
     }
 
 
-def import_from(settings: Settings, path: Path, user: str = "me") -> ImportReport:
-    with hold_run_lock(settings) as lock:
-        return import_export(settings, lock, path, user)
-
-
 def write(folder: Path, name: str, content: Any) -> Path:
     folder.mkdir(exist_ok=True)
     text = content if isinstance(content, str) else json.dumps(content)
@@ -50,7 +44,7 @@ def write(folder: Path, name: str, content: Any) -> Path:
 def test_an_export_lands_once_however_often_it_comes(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
-    assert import_from(settings, EXAMPLE) == ImportReport(files=2, events=8, new=7, rejected=0)
+    assert import_export(settings, EXAMPLE) == ImportReport(files=2, events=8, new=7, rejected=0)
     landed = connection.execute(
         "select user_id, ts, ms_played, spotify_track_uri, master_metadata_track_name,"
         " details->>'ip_addr' from raw_spotify.streams order by ts, ms_played"
@@ -67,23 +61,26 @@ def test_an_export_lands_once_however_often_it_comes(
         for path in EXAMPLE.iterdir():
             file.write(path, f"Spotify Extended Streaming History/{path.name}")
         file.writestr("Spotify Extended Streaming History/ReadMe.pdf", b"%PDF")
-    assert import_from(settings, archive).new == 0
+    assert import_export(settings, archive).new == 0
     assert connection.execute("select * from raw_spotify.streams order by 1").fetchall() == before
 
     # of somebody else they are other events
-    assert import_from(settings, EXAMPLE / "Streaming_History_Audio_2024_0.json", "you").new == 5
+    assert import_export(settings, EXAMPLE / "Streaming_History_Audio_2024_0.json", "you").new == 5
 
 
 def test_a_later_export_that_tells_more_lands_beside_the_first(
     settings: Settings, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "export", "endsong_0.json", [event()])
-    import_from(settings, folder)
+    import_export(settings, folder)
+    # null where it is not known: nothing new
     write(folder, "endsong_0.json", [event(audiobook_uri=None), event()])
-    assert import_from(settings, folder).new == 1
+    assert import_export(settings, folder).new == 0
+    write(folder, "endsong_0.json", [event(skipped=True), event()])
+    assert import_export(settings, folder).new == 1
     assert connection.execute(
         "select details::text from raw_spotify.streams order by landed_at"
-    ).fetchall() == [('{"platform":"linux"}',), ('{"platform":"linux","audiobook_uri":null}',)]
+    ).fetchall() == [('{"platform":"linux"}',), ('{"platform":"linux","skipped":true}',)]
 
 
 def test_records_that_do_not_fit_are_kept_until_they_are_mended(
@@ -91,13 +88,16 @@ def test_records_that_do_not_fit_are_kept_until_they_are_mended(
 ) -> None:
     bad = [event(ts="yesterday"), event(ms_played=None), "none", event(platform="a\x00b")]
     folder = write(tmp_path / "export", "Streaming_History_Audio_0.json", [event(), *bad])
-    assert import_from(settings, folder) == ImportReport(files=1, events=5, new=1, rejected=4)
+    assert import_export(settings, folder) == ImportReport(files=1, events=5, new=1, rejected=4)
     rejected = "select count(*), count(resolved_at) from raw_spotify.rejected_records"
     assert connection.execute(rejected).fetchone() == (4, 0)
-    import_from(settings, EXAMPLE, "you")
+    import_export(settings, EXAMPLE, "you")
     assert connection.execute(rejected).fetchone() == (4, 0)
     write(folder, "Streaming_History_Audio_0.json", [event(), event(ms_played=1)])
-    import_from(settings, folder)
+    # one file says nothing about the others
+    import_export(settings, folder / "Streaming_History_Audio_0.json")
+    assert connection.execute(rejected).fetchone() == (4, 0)
+    import_export(settings, folder)
     assert connection.execute(rejected).fetchone() == (4, 4)
 
 
@@ -123,12 +123,54 @@ def test_what_is_no_export_lands_nothing_and_says_so(
             # a good one before it
             write(folder, "Streaming_History_Audio_0.json", [event()])
     with pytest.raises(ListenhouseError, match=message):
-        import_from(settings, folder)
+        import_export(settings, folder)
     assert connection.execute("select to_regclass('raw_spotify.streams')").fetchone() == (None,)
 
 
+def test_a_damaged_archive_lands_nothing_and_says_so(settings: Settings, tmp_path: Path) -> None:
+    name = "./Streaming_History_Audio_0.json"
+    archive = tmp_path / "my_spotify_data.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(zipfile.ZipInfo(name), json.dumps([event()]))
+        file.writestr("Streaming_History_Audio_1.json", json.dumps([event(ms_played=1)] * 100))
+    assert import_export(settings, archive).new == 2
+    content = archive.read_bytes()
+    start = content.rindex(b"Streaming_History_Audio_1.json", 0, content.index(b"PK\x01\x02"))
+    archive.write_bytes(content[: start + 40] + b"\xff" * 8 + content[start + 48 :])
+    with pytest.raises(ListenhouseError, match=r"my_spotify_data\.zip cannot be read \(.+\)"):
+        import_export(settings, archive)
+
+
+def test_who_is_forgotten_is_so_here_alone(
+    settings: Settings, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    bad = write(tmp_path / "bad", "endsong_0.json", [event(ts="yesterday"), event()])
+    # an id that could be one of the other source
+    for user, folder in (("17", bad), ("me", bad), ("you", EXAMPLE)):
+        import_export(settings, folder, user)
+    connection.execute(
+        "create schema raw_moovitamix; create table raw_moovitamix.users"
+        " (id bigint, email text, _dlt_valid_from timestamptz, _dlt_valid_to timestamptz);"
+        " insert into raw_moovitamix.users values (17, '17@example.org', now())"
+    )
+    streams = "select user_id, count(*)::int from raw_spotify.streams group by 1 order by 1"
+    rejected = "select endpoint from raw_spotify.rejected_records order by 1"
+
+    assert run_forget(settings, "moovitamix", "17", agreed=True)
+    assert connection.execute(streams).fetchall() == [("17", 1), ("me", 1), ("you", 7)]
+    assert run_forget(settings, "spotify", "17", agreed=True)
+    assert run_forget(settings, "spotify", "me", agreed=True)
+
+    assert connection.execute(streams).fetchall() == [("you", 7)]
+    assert connection.execute(rejected).fetchall() == []
+    assert not list((settings.home / "dlt").rglob("*.parquet"))
+    with pytest.raises(LandingError, match="This user was forgotten"):
+        import_export(settings, EXAMPLE, "me")
+    assert import_export(settings, bad, "Me").new == 1
+
+
 def test_the_command_says_what_it_did_and_what_it_needs(
-    settings: Settings, database_url: str
+    settings: Settings, database_url: str, connection: psycopg.Connection
 ) -> None:
     environment = {
         "LISTENHOUSE_HOME": str(settings.home),
@@ -136,7 +178,8 @@ def test_the_command_says_what_it_did_and_what_it_needs(
     }
     command = ("dlt", "pipeline", "spotify_export", "run")
     for options, message in (
-        ((), "--export PATH --user NAME"),
+        ((), "--export PATH --user ID"),
+        (("--export", str(EXAMPLE), "--user", "me@example.org"), "--user is an id, not an address"),
         (("--export", "nowhere", "--user", "me"), "nowhere cannot be read (No such file"),
         (("--export", str(EXAMPLE), "--user", "me", "--accept-shrink"), "--accept-shrink is of"),
     ):
@@ -144,6 +187,8 @@ def test_the_command_says_what_it_did_and_what_it_needs(
         assert refused.returncode == 1
         assert message in refused.stderr
         assert "Traceback" not in refused.stderr
+    # what was mistyped is no failure of the house
+    assert connection.execute("select to_regclass('ops.runs')").fetchone() == (None,)
     done = run_command(*command, "--export", str(EXAMPLE), "--user", "me", environment=environment)
     assert done.returncode == 0, done.stderr
     assert "8 events in 2 files, 7 of them new in raw_spotify.streams." in done.stdout

@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -68,12 +70,12 @@ def test_each_line_of_the_crontab_is_a_time_and_a_command() -> None:
     assert commands == ["run", "run --resume", "alerts check", "alerts summary --days 7"]
 
 
-def job(*arguments: str, settings: Path) -> tuple[int, str]:
+def job(*arguments: str, settings: Path, **environment: str) -> tuple[int, str]:
     """Runs the job as cron does: next to nothing in its environment, and not from here."""
     outcome = subprocess.run(
         ["/bin/sh", "-c", '"$0" "$@"', str(JOB), *arguments],
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "HOME": "/", "LISTENHOUSE_ENV": str(settings)},
+        env={"PATH": "/usr/bin:/bin", "HOME": "/", "LISTENHOUSE_ENV": str(settings), **environment},
         capture_output=True,
         text=True,
         timeout=1800,
@@ -96,8 +98,19 @@ def test_a_job_speaks_when_it_failed_only(tmp_path: Path, settings: Settings) ->
     ]
     file.write_text("\n".join(lines))
     assert job("steps", settings=file) == (0, "")
-    with hold_run_lock(settings):
-        assert job("run", "--step", "source", settings=file) == (75, "")
+    # it waits for what holds the warehouse, and says so when that takes too long
+    step = ("run", "--step", "database")
+    with ThreadPoolExecutor() as pool:
+        with hold_run_lock(settings):
+            code, said = job(
+                *step, settings=file, LISTENHOUSE_BUSY_TRIES="1", LISTENHOUSE_BUSY_SECONDS="0"
+            )
+            assert code == 75
+            assert said.startswith("Another run is under way")
+            waiting = pool.submit(job, *step, settings=file, LISTENHOUSE_BUSY_SECONDS="1")
+            sleep(5)
+            assert not waiting.done()
+        assert waiting.result() == (0, "")
     file.write_text("\n".join([*lines, "LISTENHOUSE_STEP_TIMEOUTS=$(date) `date`"]))
     code, said = job("steps", settings=file)
     assert code == 1

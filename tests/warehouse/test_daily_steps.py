@@ -179,22 +179,27 @@ def test_a_failed_day_is_retried_then_resumed_where_it_failed(
     assert monitor.told == []
 
 
-def test_what_there_is_to_resume_is_of_today(
+def record_run(settings: Settings, status: RunStatus, *steps: str) -> None:
+    """Records a run of these steps; one that failed did so in the last."""
+    record = RunRecord(settings, "listenhouse run")
+    with suppress(SourceError), record.run():
+        record.begin()
+        for step in steps:
+            with record.step(step):
+                if step == steps[-1] and status is RunStatus.FAILED:
+                    raise SourceError("The API is gone.")
+
+
+def test_what_there_is_to_resume_is_of_the_last_hours(
     settings: Settings, connection: psycopg.Connection
 ) -> None:
     def record(status: RunStatus, *steps: str) -> None:
-        run = RunRecord(settings, "listenhouse run")
-        with suppress(SourceError), run.run():
-            run.begin()
-            for step in steps:
-                with run.step(step):
-                    if step == steps[-1] and status is RunStatus.FAILED:
-                        raise SourceError("The API is gone.")
+        record_run(settings, status, *steps)
 
     def resume() -> Step | str:
         return find_resume_point(connection, DAILY_STEPS)
 
-    assert "no run today" in str(resume())
+    assert "no run in the last 20 hours" in str(resume())
     record(RunStatus.FAILED, "source", "load", "build", "triggers", "retrain")
     assert resume() == DAILY_STEPS[4]
     # one that died says no more than how far it came
@@ -208,11 +213,22 @@ def test_what_there_is_to_resume_is_of_today(
     assert "succeeded" in str(resume())
     record(RunStatus.FAILED, "source", "load")
     assert resume() == DAILY_STEPS[1]
-    # it began yesterday, and ended today
+    # it began long ago, and ended not so long ago
     connection.execute("update ops.runs set started_at = started_at - interval '1 day'")
     assert resume() == DAILY_STEPS[1]
-    connection.execute("update ops.runs set ended_at = ended_at - interval '1 day'")
-    assert "no run today" in str(resume())
+    connection.execute("update ops.runs set ended_at = ended_at - interval '20 hours'")
+    assert "no run in the last 20 hours" in str(resume())
+
+
+def test_what_was_landed_and_withdrawn_is_crawled_again(
+    settings: Settings, connection: psycopg.Connection, environment: dict[str, str]
+) -> None:
+    assert run("--step", "load", environment=environment).returncode == 0
+    record_run(settings, RunStatus.FAILED, "source", "load", "build")
+    assert find_resume_point(connection, DAILY_STEPS) == DAILY_STEPS[3]
+    withdrawn = run_command("listenhouse", "withdraw", "--yes", environment=environment)
+    assert withdrawn.returncode == 0, withdrawn.stderr
+    assert find_resume_point(connection, DAILY_STEPS) == DAILY_STEPS[0]
 
 
 def test_a_step_beside_a_run_is_refused(environment: dict[str, str], settings: Settings) -> None:

@@ -18,6 +18,7 @@ from warehouse.checks.crawls import (
     check_loads,
     read_crawls,
 )
+from warehouse.checks.erasures import check_erasures
 from warehouse.checks.finding import Finding, Status
 from warehouse.checks.marts import check_marts
 from warehouse.checks.references import check_references
@@ -97,6 +98,7 @@ def _check_database(connection: psycopg.Connection, report: SanityReport) -> dic
         report.findings.append(check_freshness(connection))
     report.rejections += read_open_rejections(connection)
     report.findings += check_rejections(report.rejections)
+    report.findings += check_erasures(connection)
     report.findings.append(check_marts(connection, crawls))
     if not crawls:
         return {}

@@ -31,7 +31,7 @@ _MARGIN = timedelta(minutes=5)
 
 _LONGEST_WAIT = timedelta(hours=1)
 
-# in a try that Airflow will repeat nobody is told yet
+# a run tells people by itself when it fails: not yet in a try that Airflow will repeat
 _NO_ALERTS_YET = "{{ ' --no-alerts' if ti.try_number <= ti.max_tries else '' }}"
 
 _logger = logging.getLogger(__name__)
@@ -51,13 +51,20 @@ def tell_of_failure(_context: Any) -> None:
 
     The last try told by itself, unless it was killed; what was told already is not told again.
     """
-    for arguments in (["alerts", "check"], ["heartbeat", "fail"]):
-        done = subprocess.run(
-            [LISTENHOUSE, *arguments], capture_output=True, text=True, check=False, cwd=HOUSE
-        )
-        _logger.warning(
-            "listenhouse %s: %s%s", " ".join(arguments), done.stdout, done.stderr.strip()
-        )
+    _call("alerts", "check")
+
+
+def tell_of_failed_day(context: Any) -> None:
+    """Has people told, and the monitor that waits for the day."""
+    tell_of_failure(context)
+    _call("heartbeat", "fail")
+
+
+def _call(*arguments: str) -> None:
+    done = subprocess.run(
+        [LISTENHOUSE, *arguments], capture_output=True, text=True, check=False, cwd=HOUSE
+    )
+    _logger.warning("listenhouse %s: %s%s", " ".join(arguments), done.stdout, done.stderr.strip())
 
 
 def listenhouse(
@@ -66,7 +73,7 @@ def listenhouse(
     timeout_seconds: float = 3600,
     retries: int = 1,
     retry_wait_seconds: float = 60,
-    is_step: bool = False,
+    is_of_day: bool = False,
 ) -> BashOperator:
     """A task that calls `listenhouse`.
 
@@ -76,13 +83,13 @@ def listenhouse(
         timeout_seconds: How long it may take.
         retries: How often it is tried again.
         retry_wait_seconds: First wait before another try, doubled at each further one.
-        is_step: Whether it is a step of a day, which tells people by itself when it fails.
+        is_of_day: Whether the day has failed with it.
     """
     command = shlex.join([str(LISTENHOUSE), *arguments])
     return BashOperator(
         task_id=task_id,
         # exec: a signal reaches the command itself
-        bash_command=f"exec {command}{_NO_ALERTS_YET if is_step else ''}",
+        bash_command=f"exec {command}{_NO_ALERTS_YET if arguments[0] == 'run' else ''}",
         cwd=str(HOUSE),
         env={"LISTENHOUSE_TRIGGER": "airflow"},
         append_env=True,
@@ -92,7 +99,7 @@ def listenhouse(
         retry_exponential_backoff=2,
         max_retry_delay=_LONGEST_WAIT,
         execution_timeout=timedelta(seconds=timeout_seconds) + _MARGIN,
-        on_failure_callback=tell_of_failure,
+        on_failure_callback=tell_of_failed_day if is_of_day else tell_of_failure,
     )
 
 
@@ -109,7 +116,7 @@ def step_tasks(steps: Sequence[dict[str, Any]]) -> list[BashOperator]:
             timeout_seconds=step["timeout_seconds"],
             retries=step["retries"],
             retry_wait_seconds=step["retry_wait_seconds"],
-            is_step=True,
+            is_of_day=True,
         )
         for step in steps
     ]

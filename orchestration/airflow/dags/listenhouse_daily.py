@@ -21,7 +21,7 @@ with DAG(
     doc_md=__doc__,
 ):
     chain(
-        listenhouse("heartbeat", "start", task_id="heartbeat_start"),
+        listenhouse("heartbeat", "start", task_id="heartbeat_start", is_of_day=True),
         *step_tasks(read_steps()),
-        listenhouse("heartbeat", "success", task_id="heartbeat_success"),
+        listenhouse("heartbeat", "success", task_id="heartbeat_success", is_of_day=True),
     )

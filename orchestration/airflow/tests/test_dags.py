@@ -37,7 +37,7 @@ print(json.dumps({
                     "backoff": task.retry_exponential_backoff,
                     "seconds": task.execution_timeout and task.execution_timeout.total_seconds(),
                     "pool": task.pool,
-                    "tells": bool(task.on_failure_callback),
+                    "tells": [callback.__name__ for callback in task.on_failure_callback],
                 }
                 for task in dag.topological_sort()
             ],
@@ -121,8 +121,10 @@ def test_dags_import_and_say_what_listenhouse_declares(orchestra: Orchestra) -> 
         "backoff": 2,
         "seconds": 100 + 300,
         "pool": "listenhouse",
-        "tells": True,
+        "tells": ["tell_of_failed_day"],
     }
+    (training,) = found["dags"]["listenhouse_retraining"]["tasks"]
+    assert training["tells"] == ["tell_of_failure"]
 
 
 def test_a_day_that_fails_is_tried_again_and_told_once(

@@ -163,6 +163,7 @@ success_rates as (
 
 ),
 
+-- what is to happen each day; to prune, to train or to import is no day
 begun_runs as (
 
     select
@@ -171,6 +172,9 @@ begun_runs as (
         lag(started_at) over (order by started_at) as previous_started_at,
         row_number() over (order by started_at desc) as recency
     from runs
+    where
+        command like 'listenhouse run%'
+        or command like 'dlt pipeline listen_history run%'
 
 ),
 

@@ -94,6 +94,7 @@ judged as (
                 node_name in (
                     'current_listens_are_the_items_of_current_records',
                     'every_listen_landed_is_in_the_fact_once',
+                    'every_play_imported_is_in_the_fact_once',
                     'every_record_reported_is_accounted_for',
                     'landing_holds_what_the_last_crawl_landed',
                     'reports_add_up_to_the_fact'

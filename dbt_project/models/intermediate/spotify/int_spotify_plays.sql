@@ -1,5 +1,12 @@
-{#- A table: three models read it, and each would sort all of landing. -#}
-{{ config(materialized='table') }}
+{#- A table: three models read it, and each would sort all of landing. Refilled in
+    place: replacing it would drop those views, and all that reads them, which a build
+    of this model alone does not bring back. -#}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='sync_all_columns',
+    pre_hook='{% if is_incremental() %}delete from {{ this }}{% endif %}',
+) }}
 
 with
 
@@ -39,9 +46,6 @@ plays as (
         track_name,
         artist_name,
         album_title,
-
-        -- measures
-        played_ms,
 
         -- timestamps
         ended_at,

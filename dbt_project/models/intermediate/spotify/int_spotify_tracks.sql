@@ -6,15 +6,19 @@ plays as (
 
 ),
 
--- as it was called in the export that had it first, by the last play there: what is
--- imported later changes no version that facts point to
+-- as it was called in the export that had it first, by the last play there that calls
+-- it something: what is imported later changes no version that facts point to
 ranked as (
 
     select
         plays.*,
         row_number() over (
             partition by plays.source_name, plays.track_id
-            order by plays.first_landed_at asc, plays.ended_at desc, plays.user_id asc
+            order by
+                plays.first_landed_at asc,
+                case when plays.track_name is null then 1 else 0 end asc,
+                plays.ended_at desc,
+                plays.user_id asc
         ) as play_number
     from plays
 
