@@ -24,6 +24,7 @@ from warehouse.errors import StepTimedOutError, TimeIsUp
 
 _SHORTEST_GRACE, _LONGEST_GRACE = 5.0, 60.0
 _LONGEST_TELLING = 180.0
+_SECONDS_TO_NEXT_RING = 0.1
 
 
 @contextmanager
@@ -47,6 +48,13 @@ def limited(step: Step, when_stuck: Callable[[StepTimedOutError], None]) -> Iter
     def ring(_number: int, _frame: FrameType | None) -> NoReturn:
         raise TimeIsUp(sentence)
 
+    def ring_again(swallowed: sys.UnraisableHookArgs) -> None:
+        # Python lets no exception out of a destructor or a weak reference's callback
+        if isinstance(swallowed.exc_value, TimeIsUp):
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_NEXT_RING)
+        else:
+            hook_before(swallowed)
+
     def end() -> None:
         error = StepTimedOutError(sentence)
         # the database, or who is told, can be what hangs
@@ -60,6 +68,7 @@ def limited(step: Step, when_stuck: Callable[[StepTimedOutError], None]) -> Iter
     watch = threading.Timer(seconds + grace, end)
     watch.daemon = True
     before = signal.signal(signal.SIGALRM, ring)
+    hook_before, sys.unraisablehook = sys.unraisablehook, ring_again
     try:
         watch.start()
         try:
@@ -71,6 +80,7 @@ def limited(step: Step, when_stuck: Callable[[StepTimedOutError], None]) -> Iter
     except TimeIsUp as error:
         raise StepTimedOutError(str(error)) from error
     finally:
+        sys.unraisablehook = hook_before
         signal.signal(signal.SIGALRM, before)
 
 

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 
 from ingestion.landing import load
-from recommender.command import run_recommend
 from tests.conftest import empty_database
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
@@ -113,7 +112,11 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         )
         house.load()
         house.warehouse.dbt(*BUILD_UNTESTED)
-        run_recommend(settings, None)
+        # in a process of its own: MLflow remembers databases by URL, and other tests share it
+        recommended = house.warehouse.command(
+            *("listenhouse", "recommend"), environment={"LISTENHOUSE_HOME": str(settings.home)}
+        )
+        assert recommended.returncode == 0, recommended.stderr
         house.warehouse.dbt("run", "--select", "fct_recommendation_outcomes+")
         house.warehouse.execute(
             "create table marts.copy_of_an_analyst as"

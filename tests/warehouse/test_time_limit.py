@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import weakref
 
 import psycopg
+import pytest
 
+from warehouse.daily_steps import Step
+from warehouse.errors import StepTimedOutError
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import PROJECT_ROOT, Settings
+from warehouse.time_limit import limited
 
 # ADBC waits for the table in its own code, where no signal handler of Python's is run
 HANGING = """
@@ -67,3 +72,26 @@ def test_what_waits_in_native_code_is_recorded_told_and_ended(
     assert rows.fetchall() == [("failed", "recommend", False)]
     rows = connection.execute("select status, message like '%took longer%' from ops.steps")
     assert rows.fetchall() == [("failed", True)]
+
+
+class _Watched:
+    """What a weak reference can be of."""
+
+
+def test_an_alarm_that_python_swallows_rings_again(capfd: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        with limited(Step("build", "", 1, 0), lambda _error: None):
+            watched = _Watched()
+            # it is under way when the time is up
+            references.append(weakref.ref(watched, lambda _dead: time.sleep(2)))
+            del watched
+            time.sleep(30)
+
+    references: list[weakref.ref[_Watched]] = []
+    begin = time.monotonic()
+    with pytest.raises(StepTimedOutError):
+        work()
+    assert references[0]() is None
+    # before what ends the process
+    assert time.monotonic() - begin < 5
+    assert capfd.readouterr().err == ""
