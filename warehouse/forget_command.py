@@ -66,7 +66,6 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
     record = RunRecord(settings, "listenhouse forget")
     console = Console(highlight=False)
     with record.logged(), hold_run_lock(settings) as lock, record.run():
-        record.begin()
         refuse_beside_others(lock)
         known = is_forgotten(lock, settings, source, user_id)
         person = find_person(lock, settings, source, user_id)
@@ -80,6 +79,8 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
         if not agreed and not _agrees():
             console.print("Nothing was changed.")
             return False
+        # not before: an id that was mistyped is no failure of the house
+        record.begin()
         _forget(settings, lock, record, person)
     key = "the key is in the settings" if settings.erasure_key else str(settings.erasure_key_file)
     console.print(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ingestion.spotify import LANDING_SCHEMA, PIPELINE
 from ingestion.spotify.export import is_single_file, read_export
-from ingestion.spotify.landing import ImportReport, import_files
+from ingestion.spotify.landing import ImportReport, import_files, refuse_forgotten
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -34,13 +34,12 @@ def run_import(settings: Settings, export: Path, user: str) -> ImportReport:
     record = RunRecord(settings, f"dlt pipeline {PIPELINE} run")
     with record.logged(), hold_run_lock(settings) as lock, record.run():
         # before the record begins: a path that was mistyped is no failure of the house
-        export = export.expanduser()
+        export, user = export.expanduser(), user.strip()
         files = list(read_export(export))
+        refuse_forgotten(settings, lock, user)
         record.begin()
         with record.step("import"):
-            report = import_files(
-                settings, lock, files, user.strip(), is_whole=not is_single_file(export)
-            )
+            report = import_files(settings, lock, files, user, is_whole=not is_single_file(export))
     console = Console(markup=False, highlight=False)
     console.print(
         f"{report.events:,} events in {report.files:,} files, {report.new:,} of them new in "

@@ -67,6 +67,25 @@ class ImportReport:
     rejected: int
 
 
+def refuse_forgotten(settings: Settings, lock: psycopg.Connection, user_id: str) -> None:
+    """Raises where a person was forgotten.
+
+    Args:
+        settings: Where the key of the tombstones is.
+        lock: Connection that holds the run's lock.
+        user_id: Whose an export is.
+
+    Raises:
+        LandingError: They were, or the key is not there.
+    """
+    tombstones = read_tombstones(lock, settings, LANDING_SCHEMA)
+    if tombstones is not None and tombstones.cover(user_id):
+        raise LandingError(
+            "This user was forgotten, so nothing was landed: who comes back does so under another "
+            "id."
+        )
+
+
 def import_files(
     settings: Settings,
     lock: psycopg.Connection,
@@ -89,14 +108,8 @@ def import_files(
         What was landed.
 
     Raises:
-        LandingError: The user was forgotten, or dlt failed; nothing was landed.
+        LandingError: dlt failed; nothing was landed.
     """
-    tombstones = read_tombstones(lock, settings, LANDING_SCHEMA)
-    if tombstones is not None and tombstones.cover(user_id):
-        raise LandingError(
-            "This user was forgotten, so nothing was landed: who comes back does so under another "
-            "id."
-        )
     create_schema(lock, LANDING_SCHEMA)
     # later than any crawl, also where the clock jumped back: builds look for what is new by time
     names = [endpoint.name for endpoint in ENDPOINTS]
