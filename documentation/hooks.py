@@ -28,7 +28,7 @@ _CHAPTERS = {
     "health": "How the warehouse does, in schema `health`.",
     "intermediate": "Between staging and marts, in schema `intermediate`: nobody's interface.",
     "staging": "Landing as of the last crawl, renamed and typed, in schema `staging`.",
-    "seeds": "What people edit, in schema `staging`.",
+    "seeds": "What people edit, in schemas `staging` and `health`.",
     "sources": "What dbt reads and others write.",
 }
 """Pages of the dictionary, in their order, and what is on them."""

@@ -244,13 +244,7 @@ def vacuum() -> None:
 
 @main.command()
 @click.argument("user_id")
-@click.option(
-    "--source",
-    type=click.Choice(["moovitamix", "spotify"]),
-    default="moovitamix",
-    show_default=True,
-    help="Where they are a user.",
-)
+@click.option("--source", default="moovitamix", show_default=True, help="Where they are a user.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(user_id: str, source: str, yes: bool) -> None:
     """Erase a person from everything, for ever. USER_ID is the source's; - reads it from stdin."""

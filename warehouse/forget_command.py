@@ -54,7 +54,9 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
     Raises:
         ListenhouseError: Something has to be done; to run this again completes what was begun.
     """
-    source = SOURCES[source_name]
+    source = SOURCES.get(source_name)
+    if source is None:
+        raise ErasureError(f"There is no source {source_name!r}: give one of {', '.join(SOURCES)}.")
     if source.crawled:
         if not user_id.removeprefix("-").isdecimal():
             # what was given is not repeated: it can be an address

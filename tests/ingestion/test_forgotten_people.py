@@ -46,6 +46,8 @@ def test_an_erasure_that_was_cut_short_is_completed_by_the_next(
         run_forget(landing.settings, "moovitamix", "4711", agreed=True)
     with pytest.raises(ErasureError, match=r"^That is no id"):
         run_forget(landing.settings, "moovitamix", "user7@example.org", agreed=True)
+    with pytest.raises(ErasureError, match="give one of moovitamix, spotify"):
+        run_forget(landing.settings, "spotfy", "7", agreed=True)
     with pytest.raises(ErasureError, match="no terminal to ask on"):
         run_forget(landing.settings, "moovitamix", "7", agreed=False)
     assert landing.rows("select count(*) from raw_moovitamix.erasures") == [(2,)]
