@@ -24,7 +24,8 @@
             model_name {{ dbt.type_string() }} primary key,
             code_hash {{ dbt.type_string() }} not null,
             built_until_at {{ dbt.type_timestamp() }} not null
-        )
+        );
+        {{ create_audit_tables() }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -63,8 +64,16 @@
     {{ return(local_md5(codes | sort | join(' '))) }}
 {%- endmacro %}
 
-{#- The build of this model that it can be built on: as of which crawl; none if none. -#}
+{#- The build of this model that it can be built on: as of which crawl; none if none. It is
+    asked several times while a model is built, and looked up once. -#}
 {% macro last_build() -%}
+    {%- if 'last_build' not in model -%}
+        {%- do model.update({'last_build': find_last_build()}) -%}
+    {%- endif -%}
+    {{ return(model.last_build) }}
+{%- endmacro %}
+
+{% macro find_last_build() -%}
     {%- set relation = model_builds() -%}
     {%- if load_cached_relation(relation) is none -%}
         {{ return(none) }}
@@ -129,6 +138,7 @@ cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp(
         ) as builds
         having count(builds.built_until_at) = {{ 1 + parents | length }};
         {%- endif %}
+        {{ record_full_build() }}
         {%- if not is_incremental() %}
         {{ analyze(this) }};
         {%- endif %}

@@ -11,7 +11,7 @@ neighbours as (
         lag(valid_to) over (
             partition by {{ member | join(', ') }} order by version_number
         ) as previous_valid_to
-    from {{ model }}
+    from {{ rows_that_share(member, model) }}
 
 )
 

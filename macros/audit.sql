@@ -1,0 +1,212 @@
+{#- What a data test reads. Complete, unless the variable audit_since says otherwise: then
+    of a table that grows only the rows that were built since the last audit that passed,
+    and the rows that share a key with them. `listenhouse run` sets the variable
+    (warehouse/audit.py decides); who types `dbt build` or `dbt test` has all rows read.
+
+    What was built since, the table intermediate.changed_units says. Each incremental build
+    writes down the units it replaced, in its own transaction, and a full build that all of
+    them are new; an audit that passes takes out what it has read. -#}
+
+{% macro changed_units() -%}
+    {{ return(api.Relation.create(
+        database=target.database,
+        schema=generate_schema_name('intermediate', none),
+        identifier='changed_units',
+    )) }}
+{%- endmacro %}
+
+{% macro audits() -%}
+    {{ return(changed_units().incorporate(path={'identifier': 'audits'})) }}
+{%- endmacro %}
+
+{#- The longest unique_key of a model that is built by unit. -#}
+{% macro unit_column_names() -%}
+    {{ return(['key_1', 'key_2', 'key_3']) }}
+{%- endmacro %}
+
+{% macro create_audit_tables() -%}
+        create table if not exists {{ changed_units() }} (
+            model_name {{ dbt.type_string() }} not null,
+            -- the unit's unique_key as text, in its order; all null: every unit
+            {%- for name in unit_column_names() %}
+            {{ name }} {{ dbt.type_string() }},
+            {%- endfor %}
+            -- of the build, or of the audit under way that reads them
+            invocation_id {{ dbt.type_string() }} not null
+        );
+        create table if not exists {{ audits() }} (
+            audit_id {{ dbt.type_string() }} primary key,
+            is_complete {{ dbt.type_boolean() }} not null,
+            -- over the tests: others than these have not read the older rows
+            tests_hash {{ dbt.type_string() }} not null,
+            started_at {{ dbt.type_timestamp() }} not null,
+            -- null: it failed, was interrupted, or is under way
+            passed_at {{ dbt.type_timestamp() }},
+            -- the crawl that the tables were as of
+            boundary_at {{ dbt.type_timestamp() }}
+        )
+{%- endmacro %}
+
+{#- The columns that name a unit of a model: what a build replaces as a whole. Empty where
+    a build replaces all. -#}
+{% macro unit_of(node) -%}
+    {%- set unique_key = node.config.unique_key or [] -%}
+    {%- set is_by_unit = (
+        node.resource_type == 'model'
+        and node.config.materialized == 'incremental'
+        and node.config.incremental_strategy == 'delete+insert'
+    ) -%}
+    {%- if not is_by_unit -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {{ return([unique_key] if unique_key is string else unique_key) }}
+{%- endmacro %}
+
+{#- dbt's own, which also writes down which units the build replaces. -#}
+{% macro default__get_incremental_delete_insert_sql(arg_dict) -%}
+    {%- set columns = unit_of(model) -%}
+    {%- set names = unit_column_names()[:columns | length] -%}
+    insert into {{ changed_units() }}
+    (model_name, {{ names | join(', ') }}, invocation_id)
+    select distinct
+        '{{ model.name }}',
+        {%- for column in columns %}
+        cast({{ column }} as {{ dbt.type_string() }}),
+        {%- endfor %}
+        '{{ invocation_id }}'
+    from {{ arg_dict['temp_relation'] }};
+
+    {{ get_delete_insert_merge_sql(
+        arg_dict['target_relation'],
+        arg_dict['temp_relation'],
+        arg_dict['unique_key'],
+        arg_dict['dest_columns'],
+        arg_dict['incremental_predicates'],
+    ) }}
+{%- endmacro %}
+
+{#- Part of the last hook of each model that is built by unit: in full, all are new. -#}
+{% macro record_full_build() -%}
+    {%- if unit_of(model) and not is_incremental() -%}
+        delete from {{ changed_units() }} where model_name = '{{ model.name }}';
+        insert into {{ changed_units() }} (model_name, invocation_id)
+        values ('{{ model.name }}', '{{ invocation_id }}');
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether only what was built since the last audit is read. -#}
+{% macro is_narrow_audit() -%}
+    {{ return(execute and (var('audit_since') or '') != '') }}
+{%- endmacro %}
+
+{#- What an audit reads of a relation: its rows, or those that were built since the last
+    audit. Behind `from`; has no alias.
+
+    A view over landing names in its meta, as changed_at, the columns with the crawls that
+    its rows changed in. -#}
+{% macro audited(relation, unique_id=none) -%}
+    {%- if not is_narrow_audit() -%}
+        {{ return(relation) }}
+    {%- endif -%}
+    {%- set node = graph.nodes.get(unique_id or 'model.listenhouse.' ~ relation.identifier) -%}
+    {%- set changed_at = (node.config.meta or {}).get('changed_at', []) if node else [] -%}
+    {%- set columns = unit_of(node) if node else [] -%}
+    {%- if changed_at -%}
+        {%- set since -%}
+            > cast('{{ var('audit_since') }}' as {{ dbt.type_timestamp() }})
+        {%- endset -%}
+        {{ return(
+            '(select * from ' ~ relation ~ ' where '
+            ~ changed_at | join(' ' ~ since ~ ' or ') ~ ' ' ~ since ~ ')'
+        ) }}
+    {%- elif columns and not was_built_in_full(node.name) -%}
+        {{ return(
+            '(select * from ' ~ relation ~ ' where (' ~ columns | join(', ')
+            ~ ') in (' ~ changed_keys(node, columns) ~ '))'
+        ) }}
+    {%- endif -%}
+    {{ return(relation) }}
+{%- endmacro %}
+
+{% macro was_built_in_full(model_name) -%}
+    {{ return(run_query(
+        'select 1 from ' ~ changed_units()
+        ~ " where model_name = '" ~ model_name ~ "' and key_1 is null limit 1"
+    ) | length > 0) }}
+{%- endmacro %}
+
+{#- The units of a model that were built since the last audit, in the types of its columns. -#}
+{% macro changed_keys(node, columns) -%}
+    {%- set types = {'string': dbt.type_string(), 'uuid': type_key()} -%}
+    {%- set keys = [] -%}
+    {%- for column in columns -%}
+        {%- set type = node.columns[column].data_type -%}
+        {%- do keys.append(
+            'cast(' ~ unit_column_names()[loop.index0] ~ ' as ' ~ types.get(type, type) ~ ')'
+        ) -%}
+    {%- endfor -%}
+    select {{ keys | join(', ') }} from {{ changed_units() }} where model_name = '{{ node.name }}'
+{%- endmacro %}
+
+{#- dbt's own, by which every generic test gets the rows that it reads. -#}
+{% macro get_where_subquery(relation) -%}
+    {%- set rows = audited(relation, model.attached_node) -%}
+    {%- set where = config.get('where', '') -%}
+    {%- if where -%}
+        {{ return('(select * from ' ~ rows ~ ' where ' ~ where ~ ') as audited_rows') }}
+    {%- elif rows is string -%}
+        {{ return(rows ~ ' as audited_rows') }}
+    {%- endif -%}
+    {{ return(rows) }}
+{%- endmacro %}
+
+{#- For a generic test of keys: the rows it reads, and all others of the table that share
+    these columns with one of them. Behind `from`; has an alias where it needs one.
+
+    Args: columns; rows, which the test got as `model`. -#}
+{% macro rows_that_share(columns, rows) -%}
+    {%- if not is_narrow_audit() or rows is not string -%}
+        {{ return(rows) }}
+    {%- endif -%}
+    {%- set node = graph.nodes[model.attached_node] -%}
+    {%- set nullable = [] -%}
+    {%- for column in columns if not is_never_null(node, column) -%}
+        {%- do nullable.append(column ~ ' is null') -%}
+    {%- endfor -%}
+    {%- set keys = columns | join(', ') -%}
+    {%- set sharing -%}
+        (
+            select * from {{ node.relation_name }}
+            where ({{ keys }}) in (select {{ keys }} from {{ rows }})
+            {%- if nullable %}
+            {#- what `in` never finds #}
+            union all
+            select * from {{ node.relation_name }}
+            where {{ nullable | join(' or ') }}
+            {%- endif %}
+        ) as rows_that_share
+    {%- endset -%}
+    {{ return(sharing) }}
+{%- endmacro %}
+
+{% macro is_never_null(node, column) -%}
+    {%- for constraint in node.columns[column].constraints if constraint.type == 'not_null' -%}
+        {{ return(true) }}
+    {%- endfor -%}
+    {{ return(false) }}
+{%- endmacro %}
+
+{#- For a singular test: restricts a column to the values that it has in what was audited
+    of other models. Empty in a complete audit. Args: the word before it, `where` or
+    `and`; the column; those models as relations. -#}
+{% macro only_audited(word, column, relations) -%}
+    {%- if is_narrow_audit() -%}
+        {{ word }} {{ column }} in (
+            {%- for relation in relations %}
+            select {{ column.split('.') | last }} from {{ audited(relation) }}
+            {%- if relation.identifier is defined %} as audited_{{ loop.index }}{% endif %}
+            {%- if not loop.last %} union {% endif %}
+            {%- endfor %}
+        )
+    {%- endif -%}
+{%- endmacro %}
