@@ -163,50 +163,44 @@
 {#- For a generic test of keys: the rows it reads, and all others of the table that share
     these columns with one of them. Behind `from`; has an alias where it needs one.
 
+    Who shares a key that has the time of the change in it changed as well. `in` finds no
+    nulls: rows with one in the key are compared among those that the test reads.
+
     Args: columns; rows, which the test got as `model`. -#}
 {% macro rows_that_share(columns, rows) -%}
     {%- if not is_narrow_audit() or rows is not string -%}
         {{ return(rows) }}
     {%- endif -%}
     {%- set node = graph.nodes[model.attached_node] -%}
-    {%- set nullable = [] -%}
-    {%- for column in columns if not is_never_null(node, column) -%}
-        {%- do nullable.append(column ~ ' is null') -%}
+    {%- for column in node.config.meta.get('changed_at', []) if column in columns -%}
+        {{ return(rows) }}
     {%- endfor -%}
     {%- set keys = columns | join(', ') -%}
     {%- set sharing -%}
         (
             select * from {{ node.relation_name }}
             where ({{ keys }}) in (select {{ keys }} from {{ rows }})
-            {%- if nullable %}
-            {#- what `in` never finds #}
             union all
-            select * from {{ node.relation_name }}
-            where {{ nullable | join(' or ') }}
-            {%- endif %}
+            select * from {{ rows }}
+            where {{ columns | join(' is null or ') }} is null
         ) as rows_that_share
     {%- endset -%}
     {{ return(sharing) }}
 {%- endmacro %}
 
-{% macro is_never_null(node, column) -%}
-    {%- for constraint in node.columns[column].constraints if constraint.type == 'not_null' -%}
-        {{ return(true) }}
-    {%- endfor -%}
-    {{ return(false) }}
-{%- endmacro %}
+{#- For a singular test: restricts columns to the values that they have in what is audited
+    of some models. Empty in a complete audit.
 
-{#- For a singular test: restricts a column to the values that it has in what was audited
-    of other models. Empty in a complete audit. Args: the word before it, `where` or
-    `and`; the column; those models as relations. -#}
-{% macro only_audited(word, column, relations) -%}
+    Args: word, `where` or `and`; columns; relations, of those models. -#}
+{% macro only_audited(word, columns, relations) -%}
     {%- if is_narrow_audit() -%}
-        {{ word }} {{ column }} in (
-            {%- for relation in relations %}
-            select {{ column.split('.') | last }} from {{ audited(relation) }}
-            {%- if relation.identifier is defined %} as audited_{{ loop.index }}{% endif %}
-            {%- if not loop.last %} union {% endif %}
-            {%- endfor %}
-        )
+        {%- set values = [] -%}
+        {%- for relation in relations -%}
+            {%- do values.append(
+                'select ' ~ columns | join(', ') ~ ' from ' ~ audited(relation)
+                ~ ' as audited_rows'
+            ) -%}
+        {%- endfor -%}
+        {{ word }} ({{ columns | join(', ') }}) in ({{ values | join(' union ') }})
     {%- endif -%}
 {%- endmacro %}

@@ -46,7 +46,7 @@ def test_data_tests_judge_all_that_depends_on_a_model(judge: Judge) -> None:
     lost = mutant("rpt_daily_genre_listens", "count(*)", "count(*) + 1")
     verdict = judge.data_tests(lost)
     assert (verdict.outcome, verdict.changes_marts) == ("killed", True)
-    assert verdict.killer.startswith("reports_add_up_to_the_fact: ")
+    assert verdict.killer.startswith("daily_reports_add_up_to_the_fact: ")
 
 
 def test_the_copy_is_put_back_after_each(judge: Judge) -> None:

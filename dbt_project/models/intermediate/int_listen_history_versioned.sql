@@ -1,3 +1,5 @@
+{{ config(meta={'changed_at': ['valid_from', 'valid_to']}) }}
+
 with
 
 moovitamix_listen_history as (

@@ -1,6 +1,8 @@
 {#- The fact's listens that the source still lists are the items of the open
     records, counted by record. -#}
 
+{%- set records = [ref('int_listen_history_versioned'), ref('fct_listens')] %}
+
 with
 
 sightings as (
@@ -21,7 +23,9 @@ listed as (
         history_key,
         count(*) as item_count
     from sightings
-    where valid_to is null
+    where
+        valid_to is null
+        {{ only_audited('and', ['history_key'], records) }}
     group by history_key
 
 ),
@@ -32,7 +36,9 @@ built as (
         history_key,
         count(*) as listen_count
     from listens
-    where is_in_current_record
+    where
+        is_in_current_record
+        {{ only_audited('and', ['history_key'], records) }}
     group by history_key
 
 )

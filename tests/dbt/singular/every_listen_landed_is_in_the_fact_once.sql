@@ -3,6 +3,8 @@
     the fact's own: the n-th occurrence exists where a version lists the track at
     least n times. -#}
 
+{%- set records = [ref('int_listen_history_versioned'), ref('fct_listens')] %}
+
 with
 
 sightings as (
@@ -25,6 +27,7 @@ repeats as (
         track_id,
         count(*) as repeat_count
     from sightings
+    {{ only_audited('where', ['history_key'], records) }}
     group by
         history_key,
         valid_from,
@@ -53,6 +56,7 @@ built as (
         count(*) as listen_count,
         count(distinct listen_key) as key_count
     from listens
+    {{ only_audited('where', ['history_key'], records) }}
     group by
         history_key,
         track_id

@@ -1,6 +1,8 @@
 {#- The plays that an export has told of, from 30 seconds on, are the fact's listens of
     its source: counted from staging, before the models that tell equal ones apart. -#}
 
+{%- set plays = [ref('stg_spotify__streams'), ref('fct_listens')] %}
+
 with
 
 streams as (
@@ -25,6 +27,7 @@ imported as (
     where
         track_id is not null
         and played_ms >= 30000
+        {{ only_audited('and', ['source_name', 'user_id'], plays) }}
     group by
         user_id,
         track_id
@@ -38,7 +41,9 @@ built as (
         track_id,
         count(*) as listen_count
     from listens
-    where source_name = 'spotify'
+    where
+        source_name = 'spotify'
+        {{ only_audited('and', ['source_name', 'user_id'], plays) }}
     group by
         user_id,
         track_id

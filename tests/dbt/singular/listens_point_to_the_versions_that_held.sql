@@ -7,7 +7,7 @@ with
 
 listens as (
 
-    select * from {{ ref('fct_listens') }}
+    select * from {{ audited(ref('fct_listens')) }} as audited_listens
 
 ),
 

@@ -35,33 +35,37 @@ boundary as (
 
 ),
 
-newest as (
+newer as (
 
     select
         'fct_listens' as relation_name,
-        max(record_changed_at) as newest_at
+        record_changed_at as observed_at
     from listens
+    where record_changed_at > (select boundary.boundary_at from boundary)
 
     union all
 
     select
         'dim_users' as relation_name,
-        max(first_observed_at) as newest_at
+        first_observed_at as observed_at
     from users
+    where first_observed_at > (select boundary.boundary_at from boundary)
 
     union all
 
     select
         'dim_tracks' as relation_name,
-        max(first_observed_at) as newest_at
+        first_observed_at as observed_at
     from tracks
+    where first_observed_at > (select boundary.boundary_at from boundary)
 
 )
 
 select
-    newest.relation_name,
-    newest.newest_at,
-    boundary.boundary_at
-from newest
-cross join boundary
-where newest.newest_at > boundary.boundary_at
+    relation_name,
+    observed_at,
+    count(*) as row_count
+from newer
+group by
+    relation_name,
+    observed_at

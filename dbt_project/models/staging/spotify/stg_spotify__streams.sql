@@ -1,4 +1,6 @@
 {#- Without rows where nothing was ever imported: a house need not have this source. -#}
+{{ config(meta={'changed_at': ['landed_at']}) }}
+
 with
 
 crawls as (
