@@ -15,7 +15,13 @@ import pytest
 
 from ingestion.crawl_ledger import create_crawls
 from recommender.tables import create_tables as create_recommendation_tables
-from tests.dbt_project.artifacts import Manifest, Node
+from tests.dbt_project.artifacts import (
+    Manifest,
+    Node,
+    is_ephemeral,
+    refused_nulls,
+    unique_indexes,
+)
 from warehouse.database import create_schema
 from warehouse.ops.tables import create_tables as create_ops_tables
 
@@ -283,29 +289,6 @@ def unused_sources(manifest: Manifest) -> Iterator[str]:
     for source in manifest.nodes("source"):
         if not manifest.children(source, "model"):
             yield source["name"]
-
-
-def is_ephemeral(node: Node) -> bool:
-    return bool(node["config"].get("materialized") == "ephemeral")
-
-
-def refused_nulls(node: Node) -> set[str]:
-    """Columns that PostgreSQL never stores a null in."""
-    is_stored = node["config"]["materialized"] in ("table", "incremental")
-    if node["resource_type"] != "model" or not is_stored or not node["contract"]["enforced"]:
-        return set()
-    return {
-        column["name"]
-        for column in node["columns"].values()
-        if any(constraint["type"] == "not_null" for constraint in column["constraints"])
-    }
-
-
-def unique_indexes(node: Node) -> list[list[str]]:
-    """Keys that PostgreSQL never stores twice: it lets nulls be."""
-    indexes = node["config"].get("indexes") or []
-    keys = [index["columns"] for index in indexes if index.get("unique")]
-    return [key for key in keys if set(key) <= refused_nulls(node)]
 
 
 def arguments(manifest: Manifest, node: Node, kind: str, name: str) -> list[object]:
