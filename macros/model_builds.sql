@@ -25,6 +25,7 @@
             code_hash {{ dbt.type_string() }} not null,
             built_until_at {{ dbt.type_timestamp() }} not null
         );
+        {{ create_relation_definitions() }};
         {{ create_audit_tables() }}
     {%- endif -%}
 {%- endmacro %}

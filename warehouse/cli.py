@@ -119,6 +119,11 @@ def url() -> None:
     is_flag=True,
     help="Land the crawl even when the API holds far less than before, or other keys.",
 )
+@click.option(
+    "--full-audit",
+    is_flag=True,
+    help="Have the data tests read all rows, not only what was built since the last audit.",
+)
 @click.option("--resume", is_flag=True, help="Go on where the last run failed, within 20 hours.")
 @click.option(
     "--step",
@@ -128,11 +133,13 @@ def url() -> None:
 @click.option(
     "--no-alerts", is_flag=True, help="Tell nobody of a failure: for a try that is repeated."
 )
-def run(accept_shrink: bool, resume: bool, step: str | None, no_alerts: bool) -> None:
+def run(
+    accept_shrink: bool, full_audit: bool, resume: bool, step: str | None, no_alerts: bool
+) -> None:
     """Run a day: start, load, build and test, train when needed, recommend."""
     from monitoring.alerts.after_run import alerts_afterwards, tell_of  # noqa: PLC0415
     from monitoring.alerts.command import run_check  # noqa: PLC0415
-    from warehouse.daily_run import run_day  # noqa: PLC0415
+    from warehouse.daily_run import DayOptions, run_day  # noqa: PLC0415
     from warehouse.run_summary import print_summary  # noqa: PLC0415
 
     if resume and step:
@@ -150,9 +157,7 @@ def run(accept_shrink: bool, resume: bool, step: str | None, no_alerts: bool) ->
     with following:
         report = run_day(
             settings,
-            accept_shrink=accept_shrink,
-            resume=resume,
-            only=step,
+            DayOptions(accept_shrink, full_audit, resume, step),
             tell=partial(tell_of, settings) if not no_alerts else lambda _error: None,
         )
         print_summary(settings, report)

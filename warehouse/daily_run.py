@@ -75,6 +75,32 @@ class RunReport:
 
 
 @dataclass(frozen=True)
+class DayOptions:
+    """How a day is run, where not as every day.
+
+    Attributes:
+        accept_shrink: Land the crawl even when the source holds far less than before.
+        full_audit: Have the data tests read all rows, not only what was built of late.
+        resume: Go on where the last run, of the last 20 hours, failed.
+        only: The one step to run.
+    """
+
+    accept_shrink: bool = False
+    full_audit: bool = False
+    resume: bool = False
+    only: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is more than one step.
+
+        A scheduler that runs single steps repeats them itself, and knows better than one of them
+        how the day went.
+        """
+        return self.only is None
+
+
+@dataclass(frozen=True)
 class _Day:
     """A day under way.
 
@@ -82,35 +108,27 @@ class _Day:
         settings: Source and warehouse.
         record: The run's record.
         report: What was done so far.
-        accept_shrink: Land the crawl even when the source holds far less than before.
-        is_whole: Whether it is more than one step: a scheduler that runs single steps repeats
-            them itself, and knows better than one of them how the day went.
+        options: How it is run.
         tell: Tells people of a failure that the run cannot come back from.
     """
 
     settings: Settings
     record: RunRecord
     report: RunReport
-    accept_shrink: bool
-    is_whole: bool
+    options: DayOptions
     tell: Callable[[Exception], None]
 
 
 def run_day(
     settings: Settings,
-    *,
-    accept_shrink: bool = False,
-    resume: bool = False,
-    only: str | None = None,
+    options: DayOptions,
     tell: Callable[[Exception], None] = lambda _error: None,
 ) -> RunReport:
     """Runs a day, step after step; a step that fails ends it.
 
     Args:
         settings: Source and warehouse.
-        accept_shrink: Land the crawl even when the source holds far less than before.
-        resume: Go on where the last run, of the last 20 hours, failed.
-        only: The one step to run.
+        options: How it is run.
         tell: Tells people of a failure that the run cannot come back from.
 
     Returns:
@@ -119,25 +137,25 @@ def run_day(
     Raises:
         ListenhouseError: A step failed; says which, why and what to do.
     """
-    command = COMMAND + (RESUME if resume else "") + (f" --step {only}" if only else "")
+    command = COMMAND + (RESUME if options.resume else "")
+    command += f" --step {options.only}" if options.only else ""
     record = RunRecord(settings, command)
-    day = _Day(settings, record, RunReport(), accept_shrink, is_whole=not only, tell=tell)
-    steps = [step for step in settings.steps if step.name == only or not only]
+    day = _Day(settings, record, RunReport(), options, tell)
+    steps = [step for step in settings.steps if step.name == options.only or options.is_whole]
     steps = [step for step in steps if step.name != ALERTS]
-    with record.logged(), heartbeats(settings if day.is_whole else None, record.run_id) as begin:
-        _run_steps(day, steps, resume=resume, begin=begin)
+    of_day = settings if options.is_whole else None
+    with record.logged(), heartbeats(of_day, record.run_id) as begin:
+        _run_steps(day, steps, begin)
     return day.report
 
 
-def _run_steps(
-    day: _Day, steps: Sequence[Step], *, resume: bool, begin: Callable[[], None]
-) -> None:
+def _run_steps(day: _Day, steps: Sequence[Step], begin: Callable[[], None]) -> None:
     if steps[0].name == DATABASE:
         _execute(day, steps[0], partial(_reach_database, day))
     to_do = [step for step in steps if step.name != DATABASE]
     # held until the marts stand, so that no second run lands or builds in between
     with hold_run_lock(day.settings) as lock, day.record.run():
-        if resume:
+        if day.options.resume:
             found = find_resume_point(lock, to_do)
             if isinstance(found, str):
                 day.report.nothing_to_resume = found
@@ -176,7 +194,7 @@ def _execute(day: _Day, step: Step, action: Callable[[], None]) -> None:
 
     def give_up(error: StepTimedOutError) -> None:
         day.record.fail(str(error))
-        if day.is_whole:
+        if day.options.is_whole:
             ping(day.settings, Signal.FAIL, day.record.run_id)
         day.tell(error)
 
@@ -197,7 +215,7 @@ def _may_pass(day: _Day, step: Step, error: BaseException) -> bool:
 
     A person sees the failure and decides. Who lost the database has lost the run's lock, too.
     """
-    if day.settings.trigger == MANUAL or not day.is_whole:
+    if day.settings.trigger == MANUAL or not day.options.is_whole:
         return False
     if isinstance(error, DatabaseError):
         return step.name == DATABASE
@@ -220,13 +238,13 @@ def _start_source(day: _Day, lock: psycopg.Connection) -> None:
 def _load(day: _Day, lock: psycopg.Connection) -> None:
     with day.record.step("load"):
         day.report.load = load_with_progress(
-            day.settings, lock, day.record, accept_shrink=day.accept_shrink
+            day.settings, lock, day.record, accept_shrink=day.options.accept_shrink
         )
 
 
 def _build(day: _Day, lock: psycopg.Connection) -> None:
     with day.record.step("build"):
-        day.report.build = build(day.record)
+        day.report.build = build(day.record, lock, full_audit=day.options.full_audit)
     table = sql.Identifier(day.report.build.marts_schema, "fct_listens")
     row = lock.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
     day.report.listen_count = int(row[0]) if row else 0

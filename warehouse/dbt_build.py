@@ -1,21 +1,28 @@
 """The step `build`: dbt in this process, its results recorded, its failures in a sentence.
 
-In: the project, landing. Out: marts, or an error that names what failed.
+In: the project, landing. Out: marts, or an error that names what failed. dbt's unit tests read
+fixtures and say nothing about the day: they are for development and CI.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psycopg
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.artifacts.schemas.run import RunExecutionResult, RunResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
+from dbt_common.invocation import get_invocation_id
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from warehouse.audit import Audit
 from warehouse.errors import StepFailedError
 from warehouse.ops.run_record import RunRecord
 from warehouse.redaction import without_values
@@ -34,26 +41,37 @@ class BuildReport:
 
     Attributes:
         models: Models built.
-        tests: Tests passed, unit tests included.
+        tests: Data tests passed.
         warnings: Tests that warned.
+        audit: What the tests read, as a person reads it; empty where none ran.
         marts_schema: Schema that the marts were built in, by the target that dbt was told.
     """
 
     models: int
     tests: int
     warnings: int
+    audit: str
     marts_schema: str
 
 
 _RESUME = "`listenhouse run --resume`: the load before it is complete and not repeated"
 
 
-def build(record: RunRecord, *, tested: bool = True, then: str = _RESUME) -> BuildReport:
+def build(
+    record: RunRecord,
+    connection: psycopg.Connection,
+    *,
+    tested: bool = True,
+    full_audit: bool = False,
+    then: str = _RESUME,
+) -> BuildReport:
     """Runs `dbt build` in this process, with a progress bar where a terminal watches.
 
     Args:
         record: The run's record, which gets the result of every node.
-        tested: Run the tests, too.
+        connection: The run's, in autocommit mode; it holds the run's lock.
+        tested: Run the data tests, too.
+        full_audit: Have them read all rows, not only what was built since the last audit.
         then: What to do once the cause of a failure is mended.
 
     Returns:
@@ -62,6 +80,39 @@ def build(record: RunRecord, *, tested: bool = True, then: str = _RESUME) -> Bui
     Raises:
         StepFailedError: A model or a test failed; names each.
     """
+    manifest = _parse()
+    audit = Audit(connection, manifest, complete=full_audit) if tested else None
+    excluded = ("unit_test",) if tested else ("unit_test", "test")
+    arguments = ["build", *(part for kind in excluded for part in (_EXCLUDE, kind))]
+    if audit is not None:
+        audit.begin()
+        if audit.since is not None:
+            arguments += ["--vars", json.dumps({"audit_since": str(audit.since)})]
+    outcome = _run(manifest, arguments)
+    if isinstance(outcome.result, RunExecutionResult):
+        record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
+    report = _judge(outcome, audit, then)
+    if audit is not None:
+        audit.succeed(get_invocation_id())
+    return report
+
+
+_EXCLUDE = "--exclude-resource-type"
+
+# its failures are told by us, the result of each node is in the run's log
+_IN_SILENCE = ("--log-level", "none")
+
+
+def _parse() -> Manifest:
+    """The project. Parsed apart: a variable of the build would have dbt parse all of it anew."""
+    outcome = _invoke(dbtRunner(), "--no-write-json", "parse")
+    if isinstance(outcome.result, Manifest):
+        return outcome.result
+    raise _not_started(outcome)
+
+
+def _run(manifest: Manifest, arguments: Sequence[str]) -> dbtRunnerResult:
+    """Runs dbt, with a progress bar that counts what it has to do."""
     progress = Progress(
         TextColumn("dbt build"),
         BarColumn(),
@@ -74,23 +125,20 @@ def build(record: RunRecord, *, tested: bool = True, then: str = _RESUME) -> Bui
         task = progress.add_task("dbt build", total=None)
 
         def show(event: EventMsg) -> None:
-            if event.info.name == "LogStartLine":
-                progress.update(task, total=event.data.total)
+            if event.info.name == "ConcurrencyLine":
+                progress.update(task, total=event.data.node_count)
             elif event.info.name == "NodeFinished":
                 progress.advance(task)
                 # those that are a part of others are no results, either
                 if event.data.node_info.materialized != "ephemeral":
                     _log_node(event)
 
-        # its failures are told below, the result of each node is in the run's log
-        arguments = ["--log-level", "none", "build", "--project-dir", str(PROJECT_ROOT)]
-        arguments += ["--profiles-dir", str(PROJECT_ROOT)]
-        if not tested:
-            arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-        outcome = dbtRunner(callbacks=[show]).invoke(arguments)
-    if isinstance(outcome.result, RunExecutionResult):
-        record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
-    return _judge(outcome, then)
+        return _invoke(dbtRunner(manifest=manifest, callbacks=[show]), *arguments)
+
+
+def _invoke(dbt: dbtRunner, *arguments: str) -> dbtRunnerResult:
+    root = str(PROJECT_ROOT)
+    return dbt.invoke([*_IN_SILENCE, *arguments, "--project-dir", root, "--profiles-dir", root])
 
 
 def _log_node(event: EventMsg) -> None:
@@ -125,12 +173,10 @@ def _describe_node(node: RunResult) -> dict[str, object]:
     }
 
 
-def _judge(outcome: dbtRunnerResult, then: str) -> BuildReport:
-    if isinstance(outcome.exception, KeyboardInterrupt):
-        raise outcome.exception
+def _judge(outcome: dbtRunnerResult, audit: Audit | None, then: str) -> BuildReport:
     result = outcome.result
     if not isinstance(result, RunExecutionResult):
-        raise StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")
+        raise _not_started(outcome)
     counts: Counter[str] = Counter()
     marts_schema = ""
     failures = []
@@ -153,10 +199,17 @@ def _judge(outcome: dbtRunnerResult, then: str) -> BuildReport:
         )
     return BuildReport(
         models=counts["model"],
-        tests=counts["test"] + counts["unit_test"],
+        tests=counts["test"],
         warnings=counts["warning"],
+        audit=audit.description if audit else "",
         marts_schema=marts_schema,
     )
+
+
+def _not_started(outcome: dbtRunnerResult) -> BaseException:
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        return outcome.exception
+    return StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")
 
 
 def _first_line(text: str) -> str:

@@ -310,6 +310,11 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
                 lock.execute(
                     sql.SQL("delete from {}").format(sql.Identifier(schema, "model_builds"))
                 )
+            for schema in _schemas_with(lock, "changed_units"):
+                # the keys of what was built name users
+                lock.execute(
+                    sql.SQL("delete from {}").format(sql.Identifier(schema, "changed_units"))
+                )
             row = lock.execute(
                 sql.SQL(
                     """

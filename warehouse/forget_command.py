@@ -105,7 +105,8 @@ def _forget(
     if is_built(lock):
         with record.step("build"):
             # not tested: a test that fails, of whatever, must not keep a person in the tables
-            build(record, tested=False, then="run `listenhouse forget` for the same user again")
+            then = "run `listenhouse forget` for the same user again"
+            build(record, lock, tested=False, then=then)
     with record.step("vacuum"):
         vacuum(lock, erasure)
     with record.step("scan"):

@@ -29,7 +29,9 @@ def print_summary(settings: Settings, report: RunReport) -> None:
         warned = f", {report.build.warnings} warned" if report.build.warnings else ""
         console.print(
             f"{report.listen_count:,} listens in marts.fct_listens; "
-            f"{report.build.models} models built, {report.build.tests} tests passed{warned}."
+            f"{report.build.models} models built, {report.build.tests} tests passed{warned} "
+            f"{report.build.audit}.",
+            soft_wrap=True,
         )
     if report.training is not None and report.training.status is not None:
         fired = tuple(trigger for trigger in report.training.triggers if trigger.fired)
