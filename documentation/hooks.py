@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,29 +172,55 @@ def _anchor(node: Node) -> str:
 
 
 def _tests_by_column(manifest: Node) -> dict[str, dict[str, list[str]]]:
-    """Names of the generic tests, by table and column; what is about no column is under ''."""
+    """What is checked, by table and column; what is about no column is under ''."""
     tested: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "view":
+            for column, check in _refused(node):
+                tested[node["unique_id"]][column].append(check)
     for test in manifest["nodes"].values():
         generic = test.get("test_metadata")
         if not generic:
             continue
         node = test["attached_node"] or next(iter(test["depends_on"]["nodes"]))
-        tested[node][test["column_name"] or ""].append(_test(generic))
+        for column, check in _tests(generic):
+            tested[node][column or test["column_name"] or ""].append(check)
     return tested
 
 
-def _test(generic: Node) -> str:
+def _refused(model: Node) -> Iterator[tuple[str, str]]:
+    """What PostgreSQL refuses to write, as column and check."""
+    for name, column in model["columns"].items():
+        if any(constraint["type"] == "not_null" for constraint in column["constraints"]):
+            yield name, "never null"
+    for index in model["config"].get("indexes") or ():
+        if index.get("unique"):
+            yield _unique(index["columns"])
+
+
+def _tests(generic: Node) -> Iterator[tuple[str, str]]:
+    """What a generic test asks for, as column, if it names one, and check."""
     arguments = generic["kwargs"]
     match generic["name"]:
         case "relationships":
             table = re.sub(r".*'(\w+)'\).*", r"\1", arguments["to"])
-            return f"in {table}.{arguments['field']}"
-        case "unique_combination":
-            return f"unique ({', '.join(arguments['columns'])})"
-        case "accepted_values":
-            return f"one of {_listed(arguments['values'])}"
+            yield "", f"in {table}.{arguments['field']}"
+        case "unique_keys":
+            yield from map(_unique, arguments["keys"])
+        case "valid_columns":
+            yield from ((column, "never null") for column in arguments.get("never_null", ()))
+            for column, values in arguments.get("accepted_values", {}).items():
+                yield column, f"one of {_listed(values)}"
+            for column, (lowest, highest) in arguments.get("within", {}).items():
+                yield column, f"{lowest:,} to {highest:,}"
         case name:
-            return str(name).replace("_", " ")
+            yield "", str(name).replace("_", " ")
+
+
+def _unique(columns: Sequence[str]) -> tuple[str, str]:
+    if len(columns) == 1:
+        return columns[0], "unique"
+    return "", f"unique ({', '.join(columns)})"
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -59,3 +59,27 @@ class Manifest:
         return [
             test for test in self.nodes("test") if test.get("attached_node") == node["unique_id"]
         ]
+
+
+def is_ephemeral(node: Node) -> bool:
+    """Whether a model is no table or view, but a part of those that read it."""
+    return bool(node["config"].get("materialized") == "ephemeral")
+
+
+def refused_nulls(node: Node) -> set[str]:
+    """Columns that PostgreSQL never stores a null in."""
+    is_stored = node["config"]["materialized"] in ("table", "incremental")
+    if node["resource_type"] != "model" or not is_stored or not node["contract"]["enforced"]:
+        return set()
+    return {
+        column["name"]
+        for column in node["columns"].values()
+        if any(constraint["type"] == "not_null" for constraint in column["constraints"])
+    }
+
+
+def unique_indexes(node: Node) -> list[list[str]]:
+    """Keys that PostgreSQL never stores twice: it lets nulls be."""
+    indexes = node["config"].get("indexes") or []
+    keys = [index["columns"] for index in indexes if index.get("unique")]
+    return [key for key in keys if set(key) <= refused_nulls(node)]

@@ -10,9 +10,20 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
+import psycopg
 import pytest
 
-from tests.dbt_project.artifacts import Manifest, Node
+from ingestion.crawl_ledger import create_crawls
+from recommender.tables import create_tables as create_recommendation_tables
+from tests.dbt_project.artifacts import (
+    Manifest,
+    Node,
+    is_ephemeral,
+    refused_nulls,
+    unique_indexes,
+)
+from warehouse.database import create_schema
+from warehouse.ops.tables import create_tables as create_ops_tables
 
 Rule = Callable[[Manifest], Iterator[str]]
 
@@ -106,6 +117,43 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ONE_CLOCK,
     ),
 }
+
+KEYS_OF_TABLES = {
+    "stg_moovitamix__landed_crawls": "raw_moovitamix.crawls",
+    "stg_ops__column_profiles": "ops.column_profiles",
+    "stg_ops__dbt_results": "ops.dbt_results",
+    "stg_ops__http_requests": "ops.http_requests",
+    "stg_ops__loads": "ops.loads",
+    "stg_ops__runs": "ops.runs",
+    "stg_ops__steps": "ops.steps",
+    "stg_recommendations__batches": "recommendations.batches",
+    "stg_recommendations__evaluations": "recommendations.evaluations",
+    "stg_recommendations__popularity_shadow": "recommendations.popularity_shadow",
+    "stg_recommendations__promotions": "recommendations.promotions",
+    "stg_recommendations__recommendations": "recommendations.recommendations",
+    "stg_recommendations__trainings": "recommendations.trainings",
+}
+"""Ephemeral models whose key is the primary key of the one table that each of them reads."""
+
+JUDGED = {"rpt_findings": ["finding_key"]}
+KEYS_OF_READERS: dict[str, dict[str, list[str]]] = {
+    "int_loads_judged": JUDGED,
+    "int_quality_judged": JUDGED,
+    "int_recommendations_judged": JUDGED,
+    "int_run_results_dated": {
+        "fct_node_results": ["run_id", "unique_id"],
+        "fct_table_loads": ["run_id", "table_name"],
+    },
+    "int_runs_judged": JUDGED,
+    "int_steps_compared": {"fct_run_steps": ["run_id", "step_name"]},
+    "int_steps_judged": JUDGED,
+    "int_tests_judged": JUDGED,
+    "stg_ops__schema_changes": {"fct_schema_changes": ["run_id", "description"]},
+}
+"""Ephemeral models, and the keys of those that read them: a row too many is one too many there."""
+
+TABLE_TESTS = ("unique_keys", "valid_columns")
+"""One query each for all the keys, and for all the rules of the columns, of a table."""
 
 MODEL_FANOUT = 3
 CHAINED_VIEWS = 5
@@ -243,24 +291,63 @@ def unused_sources(manifest: Manifest) -> Iterator[str]:
             yield source["name"]
 
 
-def missing_primary_key_tests(manifest: Manifest) -> Iterator[str]:
+def arguments(manifest: Manifest, node: Node, kind: str, name: str) -> list[object]:
+    """What the tests of a kind that a node has ask for in an argument."""
+    return [
+        item
+        for test in manifest.tests_of(node)
+        if test["test_metadata"]["name"] == kind
+        for item in test["test_metadata"]["kwargs"].get(name, ())
+    ]
+
+
+def checked_keys(manifest: Manifest, node: Node) -> list[list[str]]:
+    """Keys that a test or an index checks: no row twice, none without."""
+    never_null = refused_nulls(node) | set(arguments(manifest, node, "valid_columns", "never_null"))
+    tested = arguments(manifest, node, "unique_keys", "keys")
+    # of several columns some may be null, each null being the same to the test
+    found = [key for key in tested if isinstance(key, list) and (key[1:] or key[0] in never_null)]
+    return unique_indexes(node) + found
+
+
+def is_checked_elsewhere(node: Node) -> bool:
+    """Whether its key is that of its table or its readers, as tests below make sure."""
+    return is_ephemeral(node) and (node["name"] in KEYS_OF_TABLES | KEYS_OF_READERS)
+
+
+def missing_key_checks(manifest: Manifest) -> Iterator[str]:
     for node in manifest.nodes("model", "seed"):
-        unique: set[str] = set()
-        not_null: set[str] = set()
-        combined = False
-        for test in manifest.tests_of(node):
-            kind = test["test_metadata"]["name"]
-            unique |= {test["column_name"]} if kind == "unique" else set()
-            not_null |= {test["column_name"]} if kind == "not_null" else set()
-            combined |= kind == "unique_combination"
-        if not combined and not unique & not_null:
+        if not checked_keys(manifest, node) and not is_checked_elsewhere(node):
             yield node["name"]
 
 
-def models_without_tests(manifest: Manifest) -> Iterator[str]:
+def models_without_checks(manifest: Manifest) -> Iterator[str]:
     for model in manifest.models:
-        if not manifest.tests_of(model):
+        is_checked = manifest.tests_of(model) or refused_nulls(model) or unique_indexes(model)
+        if not is_checked and not is_checked_elsewhere(model):
             yield model["name"]
+
+
+def checks_that_could_share_a_query(manifest: Manifest) -> Iterator[str]:
+    """One test of each kind for a table, named so that who reads of it knows the table."""
+    for node in manifest.nodes("model", "seed"):
+        names = {f"{kind}_{node['name']}" for kind in TABLE_TESTS}
+        for test in manifest.tests_of(node):
+            is_of_rows = test["test_metadata"]["name"] in ("relationships", "contiguous_versions")
+            if not is_of_rows and test["name"] not in names:
+                yield test["name"]
+            names.discard(test["name"])
+
+
+def checks_of_what_cannot_be(manifest: Manifest) -> Iterator[str]:
+    """What PostgreSQL refuses at write time, or others check, is not asked again."""
+    for node in manifest.nodes("model", "seed"):
+        never_null = arguments(manifest, node, "valid_columns", "never_null")
+        yield from (f"{node['name']}.{name}" for name in refused_nulls(node) & set(never_null))
+        tested = arguments(manifest, node, "unique_keys", "keys")
+        yield from (f"{node['name']}: {key}" for key in unique_indexes(node) if key in tested)
+        if tested and is_checked_elsewhere(node):
+            yield node["name"]
 
 
 def sources_without_freshness(manifest: Manifest) -> Iterator[str]:
@@ -401,6 +488,8 @@ def models_with_logic_without_unit_test(manifest: Manifest) -> Iterator[str]:
 
 RULES: list[Rule] = [
     chained_views,
+    checks_of_what_cannot_be,
+    checks_that_could_share_a_query,
     direct_join_to_source,
     downstream_models_dependent_on_source,
     duplicate_sources,
@@ -411,10 +500,10 @@ RULES: list[Rule] = [
     misnamed_models,
     misplaced_descriptions,
     misplaced_models,
-    missing_primary_key_tests,
+    missing_key_checks,
     model_fanout,
     models_with_logic_without_unit_test,
-    models_without_tests,
+    models_without_checks,
     multiple_sources_joined,
     personal_data_beyond_staging,
     public_models_without_contract,
@@ -444,3 +533,79 @@ def test_the_project_keeps_the_rule_but_for_named_exceptions(
 
 def test_exceptions_are_of_rules_that_exist() -> None:
     assert set(EXCEPTIONS) <= {rule.__name__ for rule in RULES}
+
+
+def test_a_key_that_no_test_asks_for_is_the_primary_key_of_its_table(
+    manifest: Manifest, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        create_schema(connection, "raw_moovitamix")
+        create_crawls(connection, "raw_moovitamix", ["users"])
+        create_ops_tables(connection)
+        create_recommendation_tables(connection)
+        for name, table in KEYS_OF_TABLES.items():
+            model = manifest.model(name)
+            key = connection.execute(
+                "select attname from pg_index join pg_attribute"
+                " on attrelid = indrelid and attnum = any(indkey)"
+                " where indisprimary and indrelid = %s::regclass",
+                (table,),
+            ).fetchall()
+            code = re.sub(r"\{#.*?#\}|--[^\n]*", "", model["raw_code"], flags=re.S)
+            assert is_ephemeral(model), name
+            schema, identifier = table.split(".")
+            (parent,) = (manifest.content["sources"][node] for node in manifest.parents(model))
+            assert (parent["schema"], parent["identifier"]) == (schema, identifier), name
+            # a row of the table is one of the model, with all that tells it from others
+            assert not re.search(r"join|union|unnest|lateral", code), name
+            assert key, name
+            assert [column for (column,) in key if not re.search(rf"\b{column}\b", code)] == []
+
+
+def test_a_key_that_no_test_asks_for_is_part_of_one_that_is_checked(manifest: Manifest) -> None:
+    for name, readers in KEYS_OF_READERS.items():
+        assert is_ephemeral(manifest.model(name)), name
+        for reader, key in readers.items():
+            assert key in checked_keys(manifest, manifest.model(reader)), name
+            assert f"model.listenhouse.{name}" in manifest.parents(manifest.model(reader)), name
+
+
+def without_test(manifest: Manifest, name: str) -> Manifest:
+    nodes = {key: node for key, node in manifest.content["nodes"].items() if node["name"] != name}
+    assert len(nodes) == len(manifest.content["nodes"]) - 1
+    return Manifest({**manifest.content, "nodes": nodes})
+
+
+def changed(manifest: Manifest, name: str, **config: object) -> Manifest:
+    model = manifest.model(name)
+    model = {**model, "config": {**model["config"], **config}}
+    nodes = {**manifest.content["nodes"], model["unique_id"]: model}
+    return Manifest({**manifest.content, "nodes": nodes})
+
+
+def test_a_table_without_a_check_of_its_key_is_found(manifest: Manifest) -> None:
+    def found(manifest: Manifest) -> set[str]:
+        return set(missing_key_checks(manifest))
+
+    assert found(without_test(manifest, "unique_keys_fct_listens")) == {"fct_listens"}
+    assert found(without_test(manifest, "unique_keys_gender_groups")) == {"gender_groups"}
+    # a single column has to be there as well
+    assert found(without_test(manifest, "valid_columns_fct_runs")) == {"fct_runs"}
+    assert found(changed(manifest, "dim_artists", indexes=[])) == {"dim_artists"}
+    assert found(
+        changed(manifest, "dim_artists", indexes=[{"columns": ["artist_key"], "unique": False}])
+    ) == {"dim_artists"}
+    # artist_name may be null
+    assert found(
+        changed(manifest, "dim_artists", indexes=[{"columns": ["artist_name"], "unique": True}])
+    ) == {"dim_artists"}
+    # a view has neither constraints nor indexes
+    assert found(changed(manifest, "dim_artists", materialized="view")) == {"dim_artists"}
+    assert found(changed(manifest, "stg_ops__runs", materialized="view")) == {"stg_ops__runs"}
+
+
+def test_a_check_of_what_cannot_be_is_found(manifest: Manifest) -> None:
+    indexed = changed(
+        manifest, "fct_listens", indexes=[{"columns": ["listen_key"], "unique": True}]
+    )
+    assert set(checks_of_what_cannot_be(indexed)) == {"fct_listens: ['listen_key']"}

@@ -25,20 +25,19 @@
         column ~ ' < ' ~ bounds[0] ~ ' or ' ~ column ~ ' > ' ~ bounds[1],
         column ~ ' is not within ' ~ bounds[0] ~ ' and ' ~ bounds[1],
     )) -%}
+{%- endfor -%}
+{%- set broken_rules = [] -%}
+{%- for condition, text in rules -%}
+    {%- do broken_rules.append(
+        'case when ' ~ condition ~ ' then ' ~ dbt.string_literal(text) ~ ' end'
+    ) -%}
 {%- endfor %}
 
 select
-    concat_ws(
-        '; '
-        {%- for condition, text in rules %},
-        case when {{ condition }} then {{ dbt.string_literal(text) }} end
-        {%- endfor %}
-    ) as broken_rules,
+    concat_ws('; ', {{ broken_rules | join(', ') }}) as broken_rules,
     *
 from {{ model }}
 where
-    {% for condition, _ in rules -%}
-    {% if not loop.first %}or {% endif %}{{ condition }}
-    {% endfor %}
+    {{ rules | map(attribute=0) | join('\n    or ') }}
 
 {% endtest %}

@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['album_key'], 'unique': true}]) }}
+
 with
 
 tracks as (

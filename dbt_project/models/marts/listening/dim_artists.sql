@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['artist_key'], 'unique': true}]) }}
+
 with
 
 tracks as (

@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['genre_key'], 'unique': true}]) }}
+
 with
 
 track_genres as (
