@@ -119,7 +119,7 @@
             '(select * from ' ~ relation ~ ' where '
             ~ changed_at | join(' ' ~ since ~ ' or ') ~ ' ' ~ since ~ ')'
         ) }}
-    {%- elif columns and not was_built_in_full(node.name) -%}
+    {%- elif columns and not was_built_in_full(node.name, columns) -%}
         {{ return(
             '(select * from ' ~ relation ~ ' where (' ~ columns | join(', ')
             ~ ') in (' ~ changed_keys(node, columns) ~ '))'
@@ -128,10 +128,12 @@
     {{ return(relation) }}
 {%- endmacro %}
 
-{% macro was_built_in_full(model_name) -%}
+{#- A unit without one of its keys, which no look-up finds, counts as all of them. -#}
+{% macro was_built_in_full(model_name, columns) -%}
     {{ return(run_query(
         'select 1 from ' ~ changed_units()
-        ~ " where model_name = '" ~ model_name ~ "' and key_1 is null limit 1"
+        ~ " where model_name = '" ~ model_name ~ "' and ("
+        ~ unit_column_names()[:columns | length] | join(' is null or ') ~ ' is null) limit 1'
     ) | length > 0) }}
 {%- endmacro %}
 

@@ -116,6 +116,20 @@ class Warehouse:
             raise BuildFailedError("\n".join(reasons))
         return Outcome(statuses, str(result.exception or ""))
 
+    def compiled_tests(self, *arguments: str) -> dict[str, str]:
+        """The SQL of every data test, by its unique id, as dbt would run it now.
+
+        Args:
+            *arguments: As on the command line.
+        """
+        with self._environment(), self._parsed_before(arguments):
+            result = dbtRunner().invoke(
+                ["compile", "--select", "resource_type:test", *arguments, *_QUIET]
+            )
+        assert result.success, result.exception
+        nodes = [compiled.node for compiled in getattr(result.result, "results", [])]
+        return {node.unique_id: node.compiled_code for node in nodes}
+
     def parse(self) -> dict[str, Any]:
         """What dbt knows of the project: the content of `manifest.json`."""
         with self._environment(), self._parsed_before(()):

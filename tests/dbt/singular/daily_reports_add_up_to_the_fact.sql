@@ -1,6 +1,6 @@
 {#- The daily reports count every listen of the fact, neither more nor fewer, day by day. -#}
 
-{%- set days = [ref('int_listening_days')] %}
+{%- set days = [ref('int_listening_days'), ref('fct_listens')] %}
 {%- set day = ['source_name', 'listened_date'] %}
 
 with

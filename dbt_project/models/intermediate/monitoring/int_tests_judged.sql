@@ -93,11 +93,13 @@ judged as (
             when
                 node_name in (
                     'current_listens_are_the_items_of_current_records',
+                    'daily_reports_add_up_to_the_fact',
                     'every_listen_landed_is_in_the_fact_once',
                     'every_play_imported_is_in_the_fact_once',
                     'every_record_reported_is_accounted_for',
+                    'features_add_up_to_the_fact',
                     'landing_holds_what_the_last_crawl_landed',
-                    'reports_add_up_to_the_fact'
+                    'weekly_listens_add_up_to_the_days'
                 )
                 then 'conservation_broken'
             else 'test_failed'
