@@ -3,11 +3,12 @@
     python -m benchmarks.daily [--listens 100 100000 1000000] [--steps load …] [--details]
 
 In: nothing but the installed project. Out: for each size a table on standard output: wall
-time, CPU of the process, CPU of PostgreSQL and peak memory of the load, of the models (`dbt
-build` without tests), of the tests (`dbt test`) and of `vacuum analyze`, and the ratios to
-the first day. The smallest size shows what dbt and PostgreSQL take whatever there is to do.
-Each size has a database of its own on one embedded server; everything runs as a person would
-run it, one command after the other. The server vacuums when told to, not by itself: what
+time, CPU of the process, CPU of PostgreSQL and peak memory of the whole day (`listenhouse run`,
+without recommendations), then of its parts, each a process of its own: the load, the models
+(`dbt build` without tests), the tests (those that a run has) and `vacuum analyze`; and the
+ratios to the first day, of PostgreSQL's CPU and of all CPU. The smallest size shows what dbt
+and PostgreSQL take whatever there is to do. Each size has a database for the whole day and one
+for the parts, on one embedded server. The server vacuums when told to, not by itself: what
 autovacuum does at night would be charged to whichever step runs just then. The plan of the
 merge is read at every size; the benchmark fails when it scans one table once for every row of
 the other.
@@ -36,10 +37,12 @@ POSTGRES_PORT = 25493
 CHANGED_SHARE = 0.01
 LISTENS_PER_USER, LISTENS_PER_TRACK = 20, 50
 DAYS = ("first", "1 %", "none")
+WHOLE_DAY = "day"
 STEPS = {
+    WHOLE_DAY: ("listenhouse", "run", "--no-alerts"),
     "load": (sys.executable, "-m", "ingestion"),
     "models": ("dbt", "--quiet", "build", "--exclude-resource-type", "test", "unit_test"),
-    "tests": ("dbt", "--quiet", "test"),
+    "tests": (sys.executable, "-m", "benchmarks.audit"),
     "vacuum": (sys.executable, "-m", "benchmarks.vacuum"),
 }
 
@@ -59,9 +62,12 @@ def main() -> None:
         embedded_postgres.start(settings, {"log_statement": "mod", "autovacuum": "off"})
         try:
             for listens in options.listens:
-                _measure_days(
-                    settings, Path(folder), listens, options.steps, details=options.details
-                )
+                parts = [step for step in options.steps if step != WHOLE_DAY]
+                if WHOLE_DAY in options.steps:
+                    whole = [WHOLE_DAY, "vacuum"]
+                    _measure_days(settings, Path(folder), listens, whole, details=False)
+                if parts:
+                    _measure_days(settings, Path(folder), listens, parts, details=options.details)
         finally:
             embedded_postgres.stop(settings)
 
@@ -70,7 +76,7 @@ def _measure_days(
     settings: Settings, folder: Path, listens: int, steps: Sequence[str], *, details: bool
 ) -> None:
     """Measures the three days of one size, and prints them."""
-    name = f"listens_{listens}"
+    name = f"listens_{listens}_{steps[0]}"
     server = settings.database_url.rsplit("/", 1)[0]
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
@@ -81,6 +87,7 @@ def _measure_days(
         "LISTENHOUSE_HOME": str(folder / name),
         "DBT_TARGET_PATH": str(folder / name / "target"),
         "DBT_LOG_PATH": str(folder / name / "logs"),
+        "LISTENHOUSE_RECOMMEND": "no",
     }
     config = WorldConfig(
         users=max(10, listens // LISTENS_PER_USER),
@@ -105,15 +112,21 @@ def _measure_days(
     log = settings.postgres_directory / "server.log"
     refuse_nested_scans(merge_plans(f"{server}/{name}", log))
     print(f"\n{listens:,} listens; load average {load_before:.1f} before; the merge is linear")
-    print(f"{'':16}{'wall s':>8}{'CPU s':>8}{'PG CPU s':>10}{'/ first':>9}{'MB':>7}{'PG MB':>7}")
+    print(
+        f"{'':16}{'wall s':>8}{'CPU s':>8}{'PG CPU s':>10}{'/ first':>9}{'all CPU':>9}"
+        f"{'MB':>7}{'PG MB':>7}"
+    )
     for day in DAYS:
         for step in steps:
-            cost = costs[day, step]
-            ratio = cost.server_cpu_seconds / max(costs["first", step].server_cpu_seconds, 0.01)
+            cost, first = costs[day, step], costs["first", step]
+            ratio = cost.server_cpu_seconds / max(first.server_cpu_seconds, 0.01)
+            ratio_of_all = (cost.cpu_seconds + cost.server_cpu_seconds) / (
+                first.cpu_seconds + first.server_cpu_seconds
+            )
             print(
                 f"{day:8}{step:8}{cost.wall_seconds:>8.1f}{cost.cpu_seconds:>8.1f}"
-                f"{cost.server_cpu_seconds:>10.2f}{ratio:>9.1%}{cost.peak_mb:>7.0f}"
-                f"{cost.server_peak_mb:>7.0f}"
+                f"{cost.server_cpu_seconds:>10.2f}{ratio:>9.1%}{ratio_of_all:>9.1%}"
+                f"{cost.peak_mb:>7.0f}{cost.server_peak_mb:>7.0f}"
             )
     if details and "models" in steps:
         print(f"\n{'seconds':34}" + "".join(f"{day:>8}" for day in DAYS))

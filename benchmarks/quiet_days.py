@@ -30,7 +30,7 @@ import psycopg
 from benchmarks.simulated_clock import Clock
 from simulator import World, WorldConfig, create_app, lose_listens, running, spoil_tracks
 from warehouse import embedded_postgres
-from warehouse.daily_run import run_day
+from warehouse.daily_run import DayOptions, run_day
 from warehouse.errors import ListenhouseError
 from warehouse.settings import Settings
 
@@ -83,7 +83,10 @@ def _run_days(settings: Settings, clock: Clock, days: int) -> int:
             app.state.world = change(world) if change else world
             with clock.set_to(day):
                 try:
-                    run_day(settings if api else replace(settings, external_api_url=nowhere))
+                    run_day(
+                        settings if api else replace(settings, external_api_url=nowhere),
+                        DayOptions(),
+                    )
                 except ListenhouseError as error:
                     print(f"day {day}: {str(error).splitlines()[0]}")
                 found = _read_findings(settings)

@@ -43,7 +43,7 @@ from benchmarks.simulated_clock import Clock
 from monitoring.health_page import write_page
 from simulator import World, WorldConfig, create_app, running
 from warehouse import embedded_postgres
-from warehouse.daily_run import RunReport, run_day
+from warehouse.daily_run import DayOptions, RunReport, run_day
 from warehouse.ports import is_port_taken
 from warehouse.settings import RetrainTriggers, Settings
 
@@ -167,7 +167,7 @@ def _run_days(settings: Settings, clock: Clock, days: int, *, tastes: bool) -> N
         settings = replace(settings, external_api_url=url)
         for day in range(days):
             with clock.set_to(day):
-                report = run_day(settings)
+                report = run_day(settings, DayOptions())
             print(f"day {day}: {_describe(report)}", flush=True)
             app.state.world = app.state.world.advance()
 

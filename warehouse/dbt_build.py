@@ -17,6 +17,7 @@ from dbt.artifacts.schemas.results import NodeStatus
 from dbt.artifacts.schemas.run import RunExecutionResult, RunResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import GenericTestNode
 from dbt_common.events.base_types import EventMsg
 from dbt_common.invocation import get_invocation_id
 from rich.console import Console
@@ -90,6 +91,8 @@ def build(
             arguments += ["--vars", json.dumps({"audit_since": str(audit.since)})]
     outcome = _run(manifest, arguments)
     if isinstance(outcome.result, RunExecutionResult):
+        for node in outcome.result.results:
+            node.message = _name_broken_rules(connection, node) or node.message
         record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
     report = _judge(outcome, audit, then)
     if audit is not None:
@@ -98,6 +101,9 @@ def build(
 
 
 _EXCLUDE = "--exclude-resource-type"
+
+_RULES = {"valid_columns": "broken_rules", "unique_keys": "key_columns"}
+"""By test that asks for several rules of a table, the column of its rows that names them."""
 
 # its failures are told by us, the result of each node is in the run's log
 _IN_SILENCE = ("--log-level", "none")
@@ -127,11 +133,9 @@ def _run(manifest: Manifest, arguments: Sequence[str]) -> dbtRunnerResult:
         def show(event: EventMsg) -> None:
             if event.info.name == "ConcurrencyLine":
                 progress.update(task, total=event.data.node_count)
-            elif event.info.name == "NodeFinished":
+            elif event.info.name == "NodeFinished" and not _is_part_of_others(event):
                 progress.advance(task)
-                # those that are a part of others are no results, either
-                if event.data.node_info.materialized != "ephemeral":
-                    _log_node(event)
+                _log_node(event)
 
         return _invoke(dbtRunner(manifest=manifest, callbacks=[show]), *arguments)
 
@@ -139,6 +143,11 @@ def _run(manifest: Manifest, arguments: Sequence[str]) -> dbtRunnerResult:
 def _invoke(dbt: dbtRunner, *arguments: str) -> dbtRunnerResult:
     root = str(PROJECT_ROOT)
     return dbt.invoke([*_IN_SILENCE, *arguments, "--project-dir", root, "--profiles-dir", root])
+
+
+def _is_part_of_others(event: EventMsg) -> bool:
+    """Whether a node is no result of its own, and not counted by dbt."""
+    return bool(event.data.node_info.materialized == "ephemeral")
 
 
 def _log_node(event: EventMsg) -> None:
@@ -171,6 +180,21 @@ def _describe_node(node: RunResult) -> dict[str, object]:
         "failures": node.failures,
         "message": without_values(node.message) if node.message else None,
     }
+
+
+def _name_broken_rules(connection: psycopg.Connection, result: RunResult) -> str | None:
+    """Which rules of a test its failing rows break, without a value of theirs."""
+    test = result.node
+    if str(result.status) != NodeStatus.Fail or not isinstance(test, GenericTestNode):
+        return None
+    column = _RULES.get(test.test_metadata.name)
+    if column is None:
+        return None
+    broken = connection.execute(
+        f"select {column}, count(*) from ({test.compiled_code}) as failing"  # noqa: S608
+        " group by 1 order by 2 desc limit 3".encode()
+    ).fetchall()
+    return "; ".join(f"{rule}: {count:,} times" for rule, count in broken)
 
 
 def _judge(outcome: dbtRunnerResult, audit: Audit | None, then: str) -> BuildReport:
