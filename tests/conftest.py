@@ -25,8 +25,8 @@ LONGEST = (
     "drills",
     "tests/warehouse/test_daily_run.py",
     "tests/dbt_project/test_history_of_crawls.py",
-    "first_day",
-    "watched",
+    "tests/dbt_project/test_findings.py",
+    "tests/dbt_project/test_as_of.py",
 )
 """Groups of tests that take longest: they come first, so that no worker is left alone with one."""
 

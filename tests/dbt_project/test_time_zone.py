@@ -6,8 +6,6 @@ import pytest
 
 from tests.dbt_project.warehouse_build import Warehouse
 
-pytestmark = pytest.mark.xdist_group("first_day")
-
 
 def test_the_time_zone_of_a_session_makes_no_difference(
     built: Warehouse, monkeypatch: pytest.MonkeyPatch

@@ -22,6 +22,7 @@ from dbt.cli.main import dbtRunner
 from psycopg import sql
 
 from tests.commands import run_command
+from tests.dbt_project.parsed_project import leave_parsed, parsed_project
 from warehouse.settings import PROJECT_ROOT
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -47,8 +48,11 @@ _QUIET = (
 )
 """What happened is in dbt's results; its logs and artifacts would be a fifth of a build's time."""
 
+_PARSING = ("parse", "--vars", "--target")
+"""What makes dbt parse the project anew: these decide what is in it."""
+
 _parsed: dict[tuple[str, ...], bytes] = {}
-"""The project as dbt parsed it in this process, by all that makes it parse anew: 8 s of a build."""
+"""The project as dbt parsed it in this process with other variables, by all that it depends on."""
 
 
 class BuildFailedError(AssertionError):
@@ -102,8 +106,12 @@ class Warehouse:
         Raises:
             BuildFailedError: The command failed, and `check` is set.
         """
-        with self._environment(), self._parsed_before(arguments):
-            result = dbtRunner().invoke([*arguments, *_QUIET])
+        with self._environment():
+            if any(argument in _PARSING for argument in arguments):
+                with self._parsed_before(arguments):
+                    result = dbtRunner().invoke([*arguments, *_QUIET])
+            else:
+                result = dbtRunner(parsed_project(self.url)).invoke([*arguments, *_QUIET])
         statuses: dict[str, str] = {}
         reasons = [str(result.exception)] if result.exception else []
         for node in getattr(result.result, "results", []):
@@ -118,7 +126,8 @@ class Warehouse:
 
     def parse(self) -> dict[str, Any]:
         """What dbt knows of the project: the content of `manifest.json`."""
-        with self._environment(), self._parsed_before(()):
+        self._leave_parsed()
+        with self._environment():
             result = dbtRunner().invoke(["parse", *_QUIET, "--write-json"])
         assert result.success, result.exception
         content: dict[str, Any] = json.loads((self.folder / "target/manifest.json").read_text())
@@ -135,8 +144,8 @@ class Warehouse:
         """
         # what no data changes is tested elsewhere
         variables = {**self._variables, "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}
-        with self._parsed_before(command):
-            return run_command(*command, environment={**variables, **environment})
+        self._leave_parsed()
+        return run_command(*command, environment={**variables, **environment})
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -186,6 +195,10 @@ class Warehouse:
         yield
         if key not in _parsed and file.exists():
             _parsed[key] = file.read_bytes()
+
+    def _leave_parsed(self) -> None:
+        """Leaves the parsed project where a dbt that begins from nothing looks for it."""
+        leave_parsed(self.folder / "target", self.url)
 
     @property
     def _variables(self) -> dict[str, str]:

@@ -27,8 +27,6 @@ from tests.dbt_project.warehouse_build import Warehouse
 from tests.docs.snippets import SNIPPETS, Snippet
 from warehouse.settings import METRICS_PORT, PROJECT_ROOT, SERVING_PORT
 
-pytestmark = pytest.mark.xdist_group("watched")
-
 DAILY_RUN = "tests/warehouse/test_daily_run.py"
 DAILY_STEPS = "tests/warehouse/test_daily_steps.py"
 DLT = "tests/ingestion/test_dlt_commands.py"
