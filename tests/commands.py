@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from tests.forked import fork
@@ -45,17 +46,27 @@ def run_command(
         environment: Variables on top of those of this process.
         timeout: Longest time it may take, in seconds: when it hangs, however busy the machine.
     """
-    variables = os.environ | DEFAULTS | dict(environment)
     with tempfile.TemporaryDirectory() as folder:
-        # files, as a service that the command leaves behind would keep a pipe open
-        said = [Path(folder, name) for name in ("stdout", "stderr")]
-        process = fork(_enter, command, variables, *map(str, said))
+        process = start_command(*command, environment=environment, folder=Path(folder))
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(command, timeout)
-        stdout, stderr = (file.read_text() for file in said)
+        stdout, stderr = (Path(folder, name).read_text() for name in ("stdout", "stderr"))
     return subprocess.CompletedProcess(command, process.exitcode, stdout, stderr)
+
+
+def start_command(*command: str, environment: Mapping[str, str], folder: Path) -> ForkServerProcess:
+    """Starts what `run_command` runs.
+
+    Args:
+        command: As there.
+        environment: As there.
+        folder: Where the files `stdout` and `stderr` are written: files, as a service that the
+            command leaves behind would keep a pipe open.
+    """
+    variables = os.environ | DEFAULTS | dict(environment)
+    return fork(_enter, command, variables, str(folder / "stdout"), str(folder / "stderr"))
 
 
 def run_script(

@@ -28,6 +28,8 @@ _SOURCES = (
     *("tests/drills/proxy.py", "tests/ingestion/scripted_api.py", "tests/monitoring/conftest.py"),
     *("tests/dbt_project/landing.py", "tests/dbt_project/scripted_days.py"),
     *("tests/dbt_project/warehouse_build.py", "tests/dbt_project/conftest.py"),
+    *("tests/dbt_project/parsed_project.py", "tests/recommender/conftest.py"),
+    *("tests/recommender/marts.py", "tests/recommender/listeners.py"),
 )
 
 

@@ -22,7 +22,7 @@ from dbt.cli.main import dbtRunner
 from psycopg import sql
 
 from tests.commands import run_command
-from tests.dbt_project.parsed_project import leave_parsed, parsed_project
+from tests.dbt_project.parsed_project import lean_project, leave_parsed
 from warehouse.settings import PROJECT_ROOT
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -111,7 +111,7 @@ class Warehouse:
                 with self._parsed_before(arguments):
                     result = dbtRunner().invoke([*arguments, *_QUIET])
             else:
-                result = dbtRunner(parsed_project(self.url)).invoke([*arguments, *_QUIET])
+                result = dbtRunner(lean_project(self.url)).invoke([*arguments, *_QUIET])
         statuses: dict[str, str] = {}
         reasons = [str(result.exception)] if result.exception else []
         for node in getattr(result.result, "results", []):
