@@ -78,6 +78,9 @@ MOVED = re.compile(
     r"^(\s*)(?:\w+=\S+ )*(?:" + "|".join(map(re.escape, ELSEWHERE)) + r")(?![\w-]).*"
 )
 
+LEFT_OUT = (".git", ".venv", ".listenhouse", ".listenhouse-tests", "logs", "site", "target")
+"""What is made in the repository, and is no part of it."""
+
 PRELUDE = """
 set -euo pipefail
 # an answer of 404 is no answer
@@ -136,7 +139,7 @@ def desk(
     """A copy of the watched warehouse, an API, and a folder that looks like the repository."""
     folder = tmp_path_factory.mktemp("desk")
     for entry in PROJECT_ROOT.iterdir():
-        if entry.name not in (".git", ".venv", ".listenhouse", "logs", "site", "target"):
+        if entry.name not in LEFT_OUT:
             (folder / entry.name).symlink_to(entry)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / ".listenhouse/logs").mkdir(parents=True)

@@ -11,13 +11,13 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from recommender.models import PANEL
 from recommender.recommend import SOURCE_NAME, RecommendReport, recommend
 from recommender.registry import Registry, open_registry
 from recommender.retrain import RetrainReport, retrain, retrain_if_needed
 from recommender.tables import create_tables
+from tests.conftest import copied_database
 from tests.recommender.marts import Marts, fill
 from tests.templates import template
 from warehouse.ops.run_record import RunRecord
@@ -86,14 +86,8 @@ def _end_sessions(url: str) -> None:
 @contextmanager
 def _copied(server: str, original: str, name: str, home: Path) -> Iterator[Settings]:
     """A copy of a database, and settings for it."""
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(original)
-            )
-        )
-        yield Settings(home=home, external_database_url=f"{server}/{name}")
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with copied_database(f"{server}/{original}", name) as url:
+        yield Settings(home=home, external_database_url=url)
 
 
 @pytest.fixture(scope="session")
