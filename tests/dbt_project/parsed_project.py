@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import pprint
+import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
@@ -103,14 +104,19 @@ def _pickled() -> bytes:
 
 def _parse(folder: Path) -> None:
     project = ("--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT))
-    written = ("--target-path", str(folder / "target"), "--log-path", str(folder / "logs"))
-    with mock.patch.dict("os.environ", {"LISTENHOUSE_DATABASE_URL": _ANY_URL}):
+    with (
+        tempfile.TemporaryDirectory() as written,
+        mock.patch.dict("os.environ", {"LISTENHOUSE_DATABASE_URL": _ANY_URL}),
+    ):
         result = dbtRunner().invoke(
-            ["parse", *project, *written, "--log-level", "none", "--no-partial-parse"]
+            [
+                *("--log-level", "none", "parse", "--no-partial-parse", *project),
+                *("--target-path", written, "--log-path", written),
+            ]
         )
     if not isinstance(result.result, Manifest):
         raise AssertionError(f"The project does not parse: {result.exception}")
-    # dbt's own way to pickle it forgets a field; what begins so is looked up anew
+    # dbt's own way to pickle it forgets a field; what begins with _ is looked up anew
     state = {
         field.name: getattr(result.result, field.name)
         for field in fields(Manifest)
