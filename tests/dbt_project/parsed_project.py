@@ -20,7 +20,6 @@ from dbt.adapters.postgres.connections import PostgresCredentials
 from dbt.artifacts.resources.base import FileHash
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import GenericTestNode, ModelNode, SeedNode, SingularTestNode
 from dbt.parser.manifest import extended_mashumaro_encoder
 from dbt_common.helper_types import Port
 from psycopg.conninfo import conninfo_to_dict
@@ -30,23 +29,6 @@ from warehouse.settings import PROJECT_ROOT
 
 _ANY_URL = "postgresql://listenhouse@127.0.0.1:1/parsed"
 """dbt parses without a database."""
-
-
-def lean_project(url: str) -> Manifest:
-    """The project without what is a third of a build's time and changes no row.
-
-    Rows that fail a test are not stored, descriptions do not become comments: those of a run's
-    build are, by the real commands.
-    """
-    manifest = parsed_project(url)
-    for node in manifest.nodes.values():
-        if isinstance(node, (ModelNode, SeedNode)):
-            node.config.persist_docs = {}
-        elif isinstance(node, (GenericTestNode, SingularTestNode)):
-            node.config.store_failures = False
-            node.config.store_failures_as = "ephemeral"
-            node.relation_name = None
-    return manifest
 
 
 def parsed_project(url: str) -> Manifest:
