@@ -59,16 +59,7 @@ def _make(server: str, name: str, build: Build, place: Path) -> None:
     files.mkdir()
     with empty_database(server, f"{name}_being_built") as url:
         build(url, files)
-        _run(
-            "pg_dump",
-            "--format",
-            "custom",
-            "--compress",
-            "none",
-            "--file",
-            str(place / "database"),
-            url,
-        )
+        _run("pg_dump", "--format=custom", "--compress=none", f"--file={place / 'database'}", url)
 
 
 def _today() -> str:
@@ -77,7 +68,5 @@ def _today() -> str:
 
 def _run(program: str, *arguments: str) -> None:
     # the embedded server's own
-    found = next(
-        Path(sys.prefix, "lib").glob(f"python3*/site-packages/*/pginstall18/bin/{program}")
-    )
-    subprocess.run([str(found), *arguments], cwd=PROJECT_ROOT, check=True)
+    (folder,) = Path(sys.prefix, "lib").glob("python3*/site-packages/*/pginstall18/bin")
+    subprocess.run([str(folder / program), *arguments], cwd=PROJECT_ROOT, check=True)
