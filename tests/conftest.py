@@ -23,15 +23,32 @@ if TYPE_CHECKING:
 
 LONGEST = (
     "drills",
-    "tests/warehouse/test_daily_run.py",
     "tests/dbt_project/test_history_of_crawls.py",
-    "first_day",
-    "watched",
+    "tests/warehouse/test_daily_run.py",
+    "tests/mutation/test_judge.py",
+    "tests/docs/test_commands.py",
+    "tests/monitoring/test_listening_page.py",
+    "tests/monitoring/metrics/test_prometheus_metrics.py",
+    "tests/dbt_project/test_findings.py",
+    "tests/ingestion/test_landing.py",
+    "tests/dbt_project/test_as_of.py",
+    "tests/containers/test_compose.py",
+    "tests/dbt_project/test_conservation.py",
+    "tests/warehouse/test_backup.py",
+    "tests/recommender/test_retrain.py",
+    "tests/dbt_project/test_incremental_builds.py",
+    "tests/dbt_project/test_unit_tests.py",
+    "tests/dbt_project/test_withdrawal.py",
+    "tests/dbt_project/test_second_source.py",
+    "tests/dbt_project/test_boundary.py",
+    "tests/recommender/test_end_to_end.py",
+    "tests/monitoring/test_health_page.py",
+    "tests/monitoring/alerts/test_command.py",
 )
 """Groups of tests that take longest: they come first, so that no worker is left alone with one."""
 
 DATABASE = "test"
-"""The name of every database that dbt builds in: where another has it, it parses anew."""
+"""The name of a test's database, which those of its roles begin with."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -92,7 +109,10 @@ def copied_database(url: str, name: str) -> Iterator[str]:
 def _database(server: str, name: str, template: str) -> Iterator[str]:
     names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {name} template {template}").format(**names))
+        # copied as files: what would be lost in a crash is of no interest here
+        connection.execute(
+            sql.SQL("create database {name} template {template} strategy file_copy").format(**names)
+        )
         try:
             yield f"{server}/{name}"
         finally:
@@ -111,7 +131,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The embedded server; yields its URL without a database."""
     settings = Settings(home=tmp_path_factory.mktemp("server"), embedded_port=free_port())
     # what a crash of the machine would lose is of no interest here
-    embedded_postgres.start(settings, {"fsync": "off", "synchronous_commit": "off"})
+    unsafe = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    embedded_postgres.start(settings, unsafe)
     yield settings.database_url.rsplit("/", 1)[0]
     embedded_postgres.stop(settings)
 

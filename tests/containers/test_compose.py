@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,8 @@ class Image:
         service = OURS[name]
         command = [self._here(word) for word in service["command"]]
         if name == "simulator":
-            # its port is the default one, which may be taken here
-            command += ["--port", self.ports["8420"]]
+            # its port is the default one, which may be taken here; a small world is as good
+            command += ["--port", self.ports["8420"], "--users", "50", "--tracks", "50"]
         variables = {
             key: self._here(value) for key, value in service.get("environment", {}).items()
         }
@@ -161,8 +161,11 @@ class Image:
                 )
                 if healthy.returncode == 0:
                     break
-                assert process.poll() is None, process.communicate()[0]
                 assert time.monotonic() < deadline, healthy.stderr
+                # the service needs the processor more than the next check does
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.3)
+                    pytest.fail(process.communicate()[0])
             yield
         finally:
             process.terminate()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -12,8 +11,9 @@ import pytest
 from tests.conftest import DATABASE, copied_database, empty_database
 from tests.dbt_project.artifacts import Manifest
 from tests.dbt_project.landing import Landing, boundary
-from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
+from tests.templates import template
 
 
 @pytest.fixture
@@ -40,18 +40,20 @@ def module_warehouse(
         yield Warehouse(url, tmp_path_factory.mktemp("dbt"))
 
 
+def _build_first_day(url: str, folder: Path) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        landing = Landing(connection)
+        landing.create()
+        landing.crawl(boundary(1), days()[0])
+    Warehouse(url, folder).dbt(*BUILD_UNTESTED)
+
+
 @pytest.fixture(scope="session")
 def first_day(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a database in which the first of the scripted days is landed and built."""
-    with ExitStack() as stack:
-        with empty_database(postgres_server) as url:
-            with psycopg.connect(url, autocommit=True) as connection:
-                landing = Landing(connection)
-                landing.create()
-                landing.crawl(boundary(1), days()[0])
-            Warehouse(url, tmp_path_factory.mktemp("first_day")).dbt(*BUILD_UNTESTED)
-            kept_url = stack.enter_context(copied_database(url, "first_day"))
-        yield kept_url
+    folder = tmp_path_factory.mktemp("first_day")
+    with template(postgres_server, "first_day", _build_first_day, folder) as url:
+        yield url
 
 
 @pytest.fixture

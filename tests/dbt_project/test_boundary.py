@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
-from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import (
     BUILD,
     BUILD_LISTENING,
@@ -13,8 +13,6 @@ from tests.dbt_project.warehouse_build import (
     SINGULAR_TESTS,
     Warehouse,
 )
-
-pytestmark = pytest.mark.xdist_group("first_day")
 
 FIRST = Day(users=(user(1),), tracks=(track(10),), listen_history=(history(1, [10]),))
 

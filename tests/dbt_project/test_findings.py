@@ -22,7 +22,7 @@ from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.withdrawal import plan_withdrawal, withdraw
 from tests.conftest import free_port
 from tests.dbt_project.artifacts import Manifest
-from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
+from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from tests.recommendations import decide, recommend
 from warehouse.errors import ListenhouseError, SourceError
@@ -531,7 +531,7 @@ def test_nothing_is_known_after_as_of(house: House) -> None:
 
 def test_a_warehouse_without_a_record_of_runs_is_built_all_the_same(house: House) -> None:
     house.warehouse.execute("drop schema ops cascade")
-    house.warehouse.dbt("build", "--select", "path:dbt_project/models/staging/ops+")
+    house.warehouse.dbt(*BUILD, "--select", "path:dbt_project/models/staging/ops+")
     assert house.findings() == {}
     # the next run makes the tables, and the next build reads them
     house.run("load", fails=SourceError("Gone."))

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from tests.dbt_project.landing import Landing, boundary
-from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD_LISTENING, BUILD_UNTESTED, Warehouse
 from tests.recommendations import recommend
-
-pytestmark = pytest.mark.xdist_group("first_day")
 
 INCREMENTAL = ("fct_listens", "dim_users", "rpt_user_track_affinities", "rpt_daily_track_listens")
 

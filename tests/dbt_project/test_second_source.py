@@ -6,16 +6,13 @@ import json
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from monitoring.listening_data import read_listening
 from tests.dbt_project.landing import Landing, boundary
-from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD, BUILD_LISTENING, LISTENING_TESTS, Warehouse
 from tests.ingestion.spotify_export import EXAMPLE, import_export
 from warehouse.settings import Settings
-
-pytestmark = pytest.mark.xdist_group("first_day")
 
 # imports are of now, and the crawls after them of later
 NEXT, LAST = 10_000, 20_000

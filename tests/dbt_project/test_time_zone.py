@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dbt_project.warehouse_build import Warehouse
-
-pytestmark = pytest.mark.xdist_group("first_day")
+from tests.dbt_project.warehouse_build import BUILD, Warehouse
 
 
 def test_the_time_zone_of_a_session_makes_no_difference(
@@ -14,6 +12,5 @@ def test_the_time_zone_of_a_session_makes_no_difference(
 ) -> None:
     before = built.fingerprints()
     monkeypatch.setenv("PGTZ", "Asia/Tokyo")
-    # with the unit tests, which compare times too
-    built.dbt("build", "--full-refresh")
+    built.dbt(*BUILD, "--full-refresh")
     assert built.fingerprints() == before

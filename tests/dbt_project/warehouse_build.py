@@ -18,10 +18,13 @@ from typing import Any
 from unittest import mock
 
 import psycopg
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import ModelNode, SeedNode
 from psycopg import sql
 
 from tests.commands import run_command
+from tests.dbt_project.parsed_project import leave_parsed, parsed_project
 from warehouse.settings import PROJECT_ROOT
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -47,8 +50,8 @@ _QUIET = (
 )
 """What happened is in dbt's results; its logs and artifacts would be a fifth of a build's time."""
 
-_parsed: dict[tuple[str, ...], bytes] = {}
-"""The project as dbt parsed it in this process, by all that makes it parse anew: 8 s of a build."""
+_DECIDING = ("--vars", "--target")
+"""Options that decide what is in the project, as names of schemas: dbt parses it anew for them."""
 
 
 class BuildFailedError(AssertionError):
@@ -102,8 +105,8 @@ class Warehouse:
         Raises:
             BuildFailedError: The command failed, and `check` is set.
         """
-        with self._environment(), self._parsed_before(arguments):
-            result = dbtRunner().invoke([*arguments, *_QUIET])
+        with self._environment():
+            result = self._invoke(*arguments)
         statuses: dict[str, str] = {}
         reasons = [str(result.exception)] if result.exception else []
         for node in getattr(result.result, "results", []):
@@ -132,7 +135,8 @@ class Warehouse:
 
     def parse(self) -> dict[str, Any]:
         """What dbt knows of the project: the content of `manifest.json`."""
-        with self._environment(), self._parsed_before(()):
+        self._leave_parsed()
+        with self._environment():
             result = dbtRunner().invoke(["parse", *_QUIET, "--write-json"])
         assert result.success, result.exception
         content: dict[str, Any] = json.loads((self.folder / "target/manifest.json").read_text())
@@ -149,8 +153,8 @@ class Warehouse:
         """
         # what no data changes is tested elsewhere
         variables = {**self._variables, "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}
-        with self._parsed_before(command):
-            return run_command(*command, environment={**variables, **environment})
+        self._leave_parsed()
+        return run_command(*command, environment={**variables, **environment})
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -188,18 +192,25 @@ class Warehouse:
                 prints[table] = row[0]
         return prints
 
-    @contextmanager
-    def _parsed_before(self, arguments: tuple[str, ...]) -> Iterator[None]:
-        options = ("--vars", "--target")
-        key = (self.url, *(a for b, a in pairwise(arguments) if b in options))
-        file = self.folder / "target" / "partial_parse.msgpack"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        if key in _parsed:
-            file.write_bytes(_parsed[key])
-        yield
-        if key not in _parsed and file.exists():
-            _parsed[key] = file.read_bytes()
+    def _invoke(self, *arguments: str) -> dbtRunnerResult:
+        options = [part for pair in pairwise(arguments) if pair[0] in _DECIDING for part in pair]
+        if not options and arguments[0] != "parse":
+            manifest = parsed_project(self.url)
+        else:
+            # what dbt left of the same options, it reads
+            result = dbtRunner().invoke(["parse", *options, *_QUIET])
+            if arguments[0] == "parse" or not isinstance(result.result, Manifest):
+                return result
+            manifest = result.result
+        # these make a fifth of a build's time and no row; a run's own build has them
+        for node in manifest.nodes.values():
+            if isinstance(node, (ModelNode, SeedNode)):
+                node.config.persist_docs = {}
+        return dbtRunner(manifest).invoke([*arguments, *_QUIET])
+
+    def _leave_parsed(self) -> None:
+        """Leaves the parsed project where a dbt that begins from nothing looks for it."""
+        leave_parsed(self.folder / "target", self.url)
 
     @property
     def _variables(self) -> dict[str, str]:

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from tests.commands import run_command
-from warehouse.settings import PROJECT_ROOT
+from tests.dbt_project.parsed_project import leave_parsed
+from warehouse.settings import PROJECT_ROOT, Settings
 
 GITHUB = PROJECT_ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -88,6 +89,8 @@ def test_the_test_matrix_begins_with_the_oldest_python_that_is_supported() -> No
 
 
 def test_slim_builds_first_what_the_changed_models_and_tests_read(tmp_path: Path) -> None:
+    leave_parsed(tmp_path, Settings(home=tmp_path).database_url)
+
     def listed(selection: str) -> set[str]:
         outcome = run_command(
             *("dbt", "--quiet", "ls", "--output", "json", "--output-keys", "unique_id"),

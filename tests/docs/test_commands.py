@@ -27,8 +27,6 @@ from tests.dbt_project.warehouse_build import Warehouse
 from tests.docs.snippets import SNIPPETS, Snippet
 from warehouse.settings import METRICS_PORT, PROJECT_ROOT, SERVING_PORT
 
-pytestmark = pytest.mark.xdist_group("watched")
-
 DAILY_RUN = "tests/warehouse/test_daily_run.py"
 DAILY_STEPS = "tests/warehouse/test_daily_steps.py"
 DLT = "tests/ingestion/test_dlt_commands.py"
@@ -79,6 +77,9 @@ ELSEWHERE = {
 MOVED = re.compile(
     r"^(\s*)(?:\w+=\S+ )*(?:" + "|".join(map(re.escape, ELSEWHERE)) + r")(?![\w-]).*"
 )
+
+LEFT_OUT = (".git", ".venv", ".listenhouse", ".listenhouse-tests", "logs", "site", "target")
+"""What is made in the repository, and is no part of it."""
 
 PRELUDE = """
 set -euo pipefail
@@ -138,7 +139,7 @@ def desk(
     """A copy of the watched warehouse, an API, and a folder that looks like the repository."""
     folder = tmp_path_factory.mktemp("desk")
     for entry in PROJECT_ROOT.iterdir():
-        if entry.name not in (".git", ".venv", ".listenhouse", "logs", "site", "target"):
+        if entry.name not in LEFT_OUT:
             (folder / entry.name).symlink_to(entry)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / ".listenhouse/logs").mkdir(parents=True)

@@ -12,15 +12,17 @@ import yaml
 from playwright.sync_api import Browser
 
 from documentation.hooks import dictionary
+from tests.dbt_project.parsed_project import leave_parsed
 from tests.docs.snippets import PAGES
 from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
-from warehouse.settings import PROJECT_ROOT
+from warehouse.settings import PROJECT_ROOT, Settings
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the site, and dbt's artifacts beside it."""
     folder = tmp_path_factory.mktemp("site")
+    leave_parsed(folder / "dbt", Settings(home=folder).database_url)
     made = subprocess.run(
         # -o: the environment is the one that the tests run in
         ["make", "-o", ".venv/dev", "site", f"SITE={folder / 'site'}"],  # noqa: S607

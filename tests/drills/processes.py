@@ -1,15 +1,12 @@
 """Loads and builds in processes of their own, which can be stopped at any point.
 
-In: settings and a kill. Out: how the process ended, and the trail of points it passed. The
-processes are forked from a server that has imported dlt and dbt already and runs no thread, so
-that one starts in milliseconds and dies without company.
+In: settings and a kill. Out: how the process ended, and the trail of points it passed.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +29,7 @@ from tests.drills.killer import (
     strike,
     watch,
 )
+from tests.forked import fork
 from warehouse.errors import StepFailedError
 from warehouse.settings import PROJECT_ROOT, Settings
 
@@ -41,16 +38,6 @@ Meanwhile = Callable[[int], None]
 
 LONGEST_SECONDS = 120
 """A process that takes longer hangs."""
-
-_PRELOADED = [
-    "dbt.adapters.postgres",
-    "dbt.cli.main",
-    "dlt.destinations._adbc_jobs",
-    "dlt.destinations.impl.postgres.postgres",
-    "ingestion.load_command",
-    "tests.drills.killer",
-    "tests.drills.processes",
-]
 
 
 @dataclass(frozen=True)
@@ -131,9 +118,8 @@ def _run(
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("trail", "outcome.json"):
         (folder / name).unlink(missing_ok=True)
-    process = _context().Process(target=_enter, args=(target, scene, kill, *arguments))
     begin = time.monotonic()
-    process.start()
+    process = fork(_enter, target, scene, kill, *arguments)
     hung = False
     if meanwhile is not None and process.pid is not None:
         meanwhile(process.pid)
@@ -149,12 +135,6 @@ def _run(
     message = json.loads(outcome.read_text())["message"] if outcome.exists() else ""
     code = process.exitcode if process.exitcode is not None else -9
     return Ending(code, message, read_trail(folder / "trail"), time.monotonic() - begin, hung)
-
-
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
 
 
 def _enter(target: Callable[..., None], scene: Scene, kill: Kill | None, *arguments: Any) -> None:

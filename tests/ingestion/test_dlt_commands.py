@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.commands import run_command
+from tests.commands import run_command, run_script
 from tests.ingestion.scripted_api import ScriptedApi
 
 
@@ -24,7 +24,8 @@ def environment(tmp_path: Path, database_url: str, api: ScriptedApi) -> dict[str
 def test_the_pipeline_runs_and_tells_of_itself(
     environment: dict[str, str], connection: psycopg.Connection, tmp_path: Path
 ) -> None:
-    run = run_command("dlt", "pipeline", "listen_history", "run", environment=environment)
+    # by the script itself, in a Python that starts from nothing
+    run = run_script("dlt", "pipeline", "listen_history", "run", environment=environment)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
     assert "users 250 250 0 0 0" in " ".join(run.stdout.split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -17,10 +17,11 @@ from psycopg import sql
 from ingestion.landing import load
 from ingestion.load_command import run_load
 from simulator import World, WorldConfig, create_app, running
-from tests.conftest import copied_database, empty_database
+from tests.conftest import copied_database
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.drills.proxy import Fault, running_proxy
 from tests.recommendations import decide, recommend, train
+from tests.templates import template
 from warehouse.errors import SourceError
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -30,27 +31,25 @@ WORLD = WorldConfig(users=250, tracks=150, seed=3, start_date=date(2025, 3, 1))
 DAYS = (0, 9, 16, 21, 26, 31)
 
 
-@pytest.fixture(scope="module")
+def _build_month(url: str, folder: Path) -> None:
+    app = create_app(World.at(DAYS[0], WORLD))
+    with running(app) as api_url:
+        settings = Settings(home=folder, external_database_url=url, external_api_url=api_url)
+        for day in DAYS:
+            app.state.world = World.at(day, WORLD)
+            with hold_run_lock(settings) as lock:
+                load(settings, lock)
+    Warehouse(url, folder).dbt(*BUILD_UNTESTED)
+
+
+@pytest.fixture(scope="session")
 def warehouse(
     postgres_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Warehouse]:
     """A month of a simulated world, crawled six times and built once."""
-    folder = tmp_path_factory.mktemp("warehouse")
-    with ExitStack() as stack:
-        with empty_database(postgres_server) as database_url:
-            warehouse = Warehouse(database_url, folder)
-            app = create_app(World.at(DAYS[0], WORLD))
-            with running(app) as url:
-                settings = Settings(
-                    home=folder, external_database_url=warehouse.url, external_api_url=url
-                )
-                for day in DAYS:
-                    app.state.world = World.at(day, WORLD)
-                    with hold_run_lock(settings) as lock:
-                        load(settings, lock)
-            warehouse.dbt(*BUILD_UNTESTED)
-            kept_url = stack.enter_context(copied_database(database_url, "month"))
-        yield replace(warehouse, url=kept_url)
+    folder = tmp_path_factory.mktemp("month")
+    with template(postgres_server, "month", _build_month, folder) as url:
+        yield Warehouse(url, folder)
 
 
 WATCHED_DAYS = 13
@@ -68,15 +67,12 @@ def watched_warehouse(postgres_server: str, folder: Path) -> Iterator[Warehouse]
     one met no new listen, and it alone built and tested the models. Lists were made each day, and
     models trained twice: the first was promoted, the second refused.
     """
-    with ExitStack() as stack:
-        with empty_database(postgres_server) as database_url:
-            warehouse = Warehouse(database_url, folder)
-            _watch(warehouse)
-            kept_url = stack.enter_context(copied_database(database_url, "watched"))
-        yield replace(warehouse, url=kept_url)
+    with template(postgres_server, "watched", _watch, folder) as url:
+        yield Warehouse(url, folder)
 
 
-def _watch(warehouse: Warehouse) -> None:
+def _watch(database_url: str, folder: Path) -> None:
+    warehouse = Warehouse(database_url, folder)
     app = create_app(World.at(0, WORLD))
     with running(app) as url, running_proxy() as proxy:
         settings = Settings(

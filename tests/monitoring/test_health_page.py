@@ -34,8 +34,6 @@ from tests.monitoring.browsing import SCHEMES, VIEWPORTS, opened_page, overlaps
 from warehouse.errors import SourceError
 from warehouse.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("watched")
-
 MADE_AT = datetime(2026, 11, 21, 8, 12, 30)
 LARGEST = 300_000
 SECTIONS = (

@@ -11,15 +11,15 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from recommender.models import PANEL
 from recommender.recommend import SOURCE_NAME, RecommendReport, recommend
 from recommender.registry import Registry, open_registry
 from recommender.retrain import RetrainReport, retrain, retrain_if_needed
 from recommender.tables import create_tables
-from tests.conftest import empty_database
+from tests.conftest import copied_database
 from tests.recommender.marts import Marts, fill
+from tests.templates import template
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -73,22 +73,21 @@ def _opened(settings: Settings) -> Iterator[House]:
         yield House(settings, connection, Marts(connection))
 
 
+def _end_sessions(url: str) -> None:
+    """Ends the connections that the registry keeps: nobody may be connected to what is copied."""
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s",
+            (name,),
+        )
+
+
 @contextmanager
 def _copied(server: str, original: str, name: str, home: Path) -> Iterator[Settings]:
     """A copy of a database, and settings for it."""
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        # the registry keeps its connections
-        connection.execute(
-            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s",
-            (original,),
-        )
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(original)
-            )
-        )
-        yield Settings(home=home, external_database_url=f"{server}/{name}")
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with copied_database(f"{server}/{original}", name) as url:
+        yield Settings(home=home, external_database_url=url)
 
 
 @pytest.fixture(scope="session")
@@ -99,37 +98,51 @@ def small_panel() -> Iterator[None]:
         yield
 
 
+def _fill(url: str, folder: Path) -> None:
+    with _opened(Settings(home=folder, external_database_url=url)) as house:
+        house.marts.create()
+        fill(house.marts)
+        create_tables(house.connection)
+        house.registry()
+    _end_sessions(url)
+
+
+def _train(url: str, folder: Path) -> None:
+    _fill(url, folder)
+    with _opened(Settings(home=folder, external_database_url=url)) as house:
+        house.retrain()
+    _end_sessions(url)
+
+
 @pytest.fixture(scope="session")
 def untrained_database(
-    postgres_server: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    small_panel: None,  # noqa: ARG001 (while the database is there)
+    postgres_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Name of a database with marts and an empty registry, to copy."""
-    with empty_database(postgres_server, "untrained") as url:
-        home = tmp_path_factory.mktemp("untrained")
-        with _opened(Settings(home=home, external_database_url=url)) as house:
-            house.marts.create()
-            fill(house.marts)
-            create_tables(house.connection)
-            house.registry()
+    folder = tmp_path_factory.mktemp("untrained")
+    with template(postgres_server, "untrained", _fill, folder):
         yield "untrained"
 
 
 @pytest.fixture(scope="session")
 def trained_settings(
-    postgres_server: str, untrained_database: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    small_panel: None,  # noqa: ARG001 (while the database is there)
 ) -> Iterator[Settings]:
     """Settings of a warehouse after its first training, to copy."""
-    home = tmp_path_factory.mktemp("trained")
-    with _copied(postgres_server, untrained_database, "trained", home) as settings:
-        with _opened(settings) as house:
-            house.retrain()
-        yield settings
+    folder = tmp_path_factory.mktemp("trained")
+    with template(postgres_server, "trained", _train, folder) as url:
+        yield Settings(home=folder, external_database_url=url)
 
 
 @pytest.fixture
-def untrained(postgres_server: str, untrained_database: str, tmp_path: Path) -> Iterator[House]:
+def untrained(
+    postgres_server: str,
+    untrained_database: str,
+    tmp_path: Path,
+    small_panel: None,  # noqa: ARG001 (while the warehouse is there)
+) -> Iterator[House]:
     """A warehouse before any training."""
     with (
         _copied(postgres_server, untrained_database, "test", tmp_path / "home") as settings,

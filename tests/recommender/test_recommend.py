@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections import defaultdict
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,10 +12,10 @@ import pytest
 
 from recommender import recommend as recommending
 from recommender.registry import CHAMPION
+from tests.commands import start_command
 from tests.recommender.conftest import House
 from tests.recommender.marts import CUTOFF
 from warehouse.errors import DatabaseError
-from warehouse.settings import PROJECT_ROOT
 
 TODAY, TOMORROW = CUTOFF.date(), CUTOFF.date() + timedelta(days=1)
 TABLES = ("recommendations", "popularity_shadow", "popular_tracks", "batches")
@@ -220,7 +217,7 @@ def test_marts_that_are_not_there_are_said_to_be_missing(trained: House) -> None
     assert counts(trained) == before
 
 
-def test_killed_in_the_middle_the_day_is_as_it_was(trained: House) -> None:
+def test_killed_in_the_middle_the_day_is_as_it_was(trained: House, tmp_path: Path) -> None:
     trained.recommend()
     before, of_today = counts(trained), lists(trained)
     trained.marts.listen("Rock-1", [of_today["Rock-1"][0][0]], CUTOFF + timedelta(hours=1))
@@ -232,15 +229,14 @@ def test_killed_in_the_middle_the_day_is_as_it_was(trained: House) -> None:
     with psycopg.connect(trained.settings.database_url) as connection:
         # the lists are written, their shadow has to wait
         connection.execute("lock table recommendations.popularity_shadow in exclusive mode")
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "listenhouse"), "recommend"],
-            cwd=PROJECT_ROOT,
-            env=os.environ | environment,
+        process = start_command(
+            *("listenhouse", "recommend"), environment=environment, folder=tmp_path
         )
         while not trained.rows("select from pg_locks where not granted"):
-            assert process.poll() is None
+            assert process.is_alive()
         process.kill()
-        assert process.wait(60) == -signal.SIGKILL
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL
         assert (counts(trained), lists(trained)) == (before, of_today)
     # the server notices in its own time that nobody is there
     while trained.rows("select from pg_locks where locktype = 'advisory'"):

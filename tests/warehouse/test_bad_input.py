@@ -10,6 +10,7 @@ import pytest
 
 from tests.commands import run_command
 from tests.conftest import free_port
+from tests.dbt_project.warehouse_build import Warehouse
 from tests.ingestion.scripted_api import Answer, ScriptedApi, serve
 
 LOAD = ("dlt", "pipeline", "listen_history", "run")
@@ -143,8 +144,9 @@ def test_another_pipeline_than_ours(environment: dict[str, str]) -> None:
     assert "dlt pipeline listen_history run" in refusal(*command, environment=environment)
 
 
-def test_dbt_build_before_any_load(environment: dict[str, str]) -> None:
-    outcome = run_command("dbt", "build", environment=environment)
+def test_dbt_build_before_any_load(environment: dict[str, str], tmp_path: Path) -> None:
+    warehouse = Warehouse(environment["LISTENHOUSE_DATABASE_URL"], tmp_path)
+    outcome = warehouse.command("dbt", "build", environment=environment)
 
     assert outcome.returncode != 0
     assert "There is no load yet" in outcome.stdout

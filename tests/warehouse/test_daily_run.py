@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.commands import run_command
+from tests.commands import run_command, run_script, start_command
 from tests.conftest import free_port
+from tests.dbt_project.parsed_project import leave_parsed
 from tests.dbt_project.warehouse_build import Warehouse
-from warehouse.settings import PROJECT_ROOT
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,11 @@ class House:
 
 def succeed(*command: str, environment: dict[str, str]) -> str:
     """Runs a command that must not fail; returns what it says."""
-    outcome = run_command(*command, environment=environment)
+    return said_by(run_command(*command, environment=environment))
+
+
+def said_by(outcome: subprocess.CompletedProcess[str]) -> str:
+    """What a command said that must not have failed."""
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert "Traceback" not in outcome.stderr
     return outcome.stdout
@@ -49,7 +52,10 @@ def succeed(*command: str, environment: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Nothing exists before its first day, nothing runs after the last test."""
+    """Nothing exists before its first day, nothing runs after the last test.
+
+    The first day is run by the installed script itself, in a Python that starts from nothing.
+    """
     folder = tmp_path_factory.mktemp("daily_run")
     environment = {
         "LISTENHOUSE_HOME": str(folder / "home"),
@@ -63,9 +69,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     try:
         beginning = succeed("listenhouse", "status", environment=environment)
         url = succeed("listenhouse", "url", environment=environment).strip()
-        first_day = succeed(
-            *("listenhouse", "run"), environment=environment | {"LISTENHOUSE_RECOMMEND": "yes"}
-        )
+        leave_parsed(folder / "target", url)
+        with_recommendations = environment | {"LISTENHOUSE_RECOMMEND": "yes"}
+        first_day = said_by(run_script("listenhouse", "run", environment=with_recommendations))
         yield House(environment, Warehouse(url, folder), beginning, first_day)
     finally:
         run_command("listenhouse", "down", environment=environment)
@@ -123,7 +129,15 @@ def test_two_days_from_nothing(house: House) -> None:
     say("dbt", "build", "--quiet", "--select", "fct_listens+")
     assert house.warehouse.fingerprints() == built
     succeed("dbt", "test", "--quiet", "--select", "fct_listens", environment=house.environment)
-    say("dbt", "source", "freshness", "--quiet")
+    freshness = run_script(
+        *("dbt", "source", "freshness", "--quiet"), environment=house.environment
+    )
+    said_by(freshness)
+    # which the builds of other tests leave out
+    assert house.warehouse.query(
+        "select obj_description('marts.fct_listens'::regclass) is not null,"
+        " col_description('marts.fct_listens'::regclass, 1) is not null"
+    ) == [(True, True)]
     say("dbt", "docs", "generate", "--static", "--quiet")
     assert "fct_listens" in (house.warehouse.folder / "target/static_index.html").read_text()
 
@@ -156,25 +170,26 @@ def test_a_failing_test_ends_the_run_and_is_named(house: House) -> None:
     assert (failed["status"], failed["failed_step"]) == ("failed", "build")
 
 
-def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(house: House) -> None:
+def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(
+    house: House, tmp_path: Path
+) -> None:
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        folder = tmp_path / number.name
+        folder.mkdir()
         with psycopg.connect(house.warehouse.url) as connection:
             # the build comes as far as this table, and waits
             connection.execute("lock table marts.dim_users")
-            process = subprocess.Popen(
-                [str(Path(sys.executable).parent / "listenhouse"), "run"],
-                cwd=PROJECT_ROOT,
-                env=os.environ | house.environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
+            process = start_command(
+                *("listenhouse", "run"), environment=house.environment, folder=folder
             )
+            assert process.pid is not None
             waiting = "select count(*) from pg_locks where not granted and relation = %s::regclass"
             while connection.execute(waiting, ("marts.dim_users",)).fetchone() == (0,):
-                assert process.poll() is None
-            process.send_signal(number)
-            _, stderr = process.communicate(timeout=300)
-        assert process.returncode == code
+                assert process.is_alive()
+            os.kill(process.pid, number)
+            process.join(300)
+        assert process.exitcode == code
+        stderr = (folder / "stderr").read_text()
         assert "Run again" in stderr
         assert "Traceback" not in stderr
 

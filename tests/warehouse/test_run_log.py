@@ -23,7 +23,7 @@ import pytest
 import requests
 
 from simulator import World, WorldConfig, running
-from tests.commands import run_command
+from tests.commands import run_command, start_command
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
 from warehouse.run_log import adopt, get_logger, log_to_file
@@ -210,15 +210,14 @@ def test_a_run_that_is_stopped_leaves_whole_lines_up_to_its_end(
         return Answer(b"", hangs=True)
 
     api.fault = hang
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ingestion"],
-        cwd=PROJECT_ROOT,
-        env=os.environ | environment,
-        stderr=subprocess.DEVNULL,
+    process = start_command(
+        "python", "-m", "ingestion", environment=environment, folder=home.parent
     )
     assert is_asked.wait(300)
-    process.send_signal(number)
-    process.wait(300)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(300)
+    assert process.exitcode is not None
 
     lines = read_lines(log_files(home)[0])
     assert lines[-1]["message"] == last

@@ -19,8 +19,6 @@ from warehouse.errors import SettingsError, SourceError
 from warehouse.ops.run_record import RunRecord
 from warehouse.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("watched")
-
 
 @pytest.fixture
 def reader(configure: Configure, mailbox: Mailbox) -> Settings:

@@ -32,11 +32,11 @@ from monitoring import prometheus_metrics
 from monitoring.grafana import dashboard
 from monitoring.prometheus_metrics import read_metrics, start_server, write_metrics
 from monitoring.prometheus_queries import PARTS, PREFIX
-from tests.commands import run_command
+from tests.commands import run_command, start_command
 from tests.conftest import free_port
 from tests.monitoring.metrics.programs import RULES, find_program, promtool
 from warehouse.errors import MetricsServerError, OutputError, SourceError
-from warehouse.settings import PROJECT_ROOT, Settings
+from warehouse.settings import Settings
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -434,23 +434,26 @@ def test_an_address_that_is_not_ours_is_one_line(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_server_ends_when_it_is_told_to(settings: Settings, number: signal.Signals) -> None:
+def test_the_server_ends_when_it_is_told_to(
+    settings: Settings, number: signal.Signals, tmp_path: Path
+) -> None:
     port = free_port()
-    process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "listenhouse"), "metrics", "serve", f"--port={port}"],
-        cwd=PROJECT_ROOT,
-        env=os.environ | {"LISTENHOUSE_DATABASE_URL": settings.database_url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    process = start_command(
+        *("listenhouse", "metrics", "serve", f"--port={port}"),
+        environment={"LISTENHOUSE_DATABASE_URL": settings.database_url},
+        folder=tmp_path,
     )
-    assert process.stdout is not None
-    assert f"http://127.0.0.1:{port}/metrics" in process.stdout.readline()
+    stdout, stderr = tmp_path / "stdout", tmp_path / "stderr"
+    while not (stdout.exists() and stdout.read_text().endswith("\n")):
+        process.join(0.05)
+        assert process.is_alive(), stderr.read_text()
+    assert f"http://127.0.0.1:{port}/metrics" in stdout.read_text()
     assert only(parse(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text), "up") == 1
-    process.send_signal(number)
-    _, complaints = process.communicate(timeout=10)
-    assert process.returncode == 0
-    assert "Traceback" not in complaints
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(10)
+    assert process.exitcode == 0
+    assert "Traceback" not in stderr.read_text()
 
 
 def test_a_file_for_node_exporter_is_written_whole(lived_in: Settings, tmp_path: Path) -> None:
