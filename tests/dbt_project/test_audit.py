@@ -7,18 +7,17 @@ warehouse of two days before and after a row is damaged, in a transaction that i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.conftest import DATABASE, copied_database, empty_database
+from tests.conftest import empty_database
 from tests.dbt_project.artifacts import Manifest, Node
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
-from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
+from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.ingestion.spotify_export import EXAMPLE, import_export
 from tests.recommendations import recommend
 from warehouse.settings import Settings
@@ -188,29 +187,23 @@ def audited(
 ) -> Iterator[Audited]:
     folder = tmp_path_factory.mktemp("audited")
     first, second = _days()
-    with ExitStack() as stack:
-        with empty_database(postgres_server) as url:
-            warehouse = Warehouse(url, folder)
-            with psycopg.connect(url, autocommit=True) as connection:
-                landing = Landing(connection)
-                landing.create()
-                landing.crawl(boundary(FIRST), first)
-                lists = {str(number): ["7", "8"] for number in range(12)}
-                recommend(connection, SINCE.date(), SINCE, lists, lists)
-                warehouse.dbt(*BUILD_UNTESTED)
-                _remember(connection)
-                # what an audit that passes leaves
-                connection.execute("delete from intermediate.changed_units")
-                import_export(Settings(home=folder, external_database_url=url), EXAMPLE)
-                landing.crawl(boundary(SECOND), second)
-            warehouse.dbt(*BUILD)
-            narrow, complete = (
-                # without the database's name, which the copy does not have
-                {name: asked.replace(f'"{DATABASE}".', "") for name, asked in tests.items()}
-                for tests in (warehouse.compiled_tests(*NARROW), warehouse.compiled_tests())
-            )
-            kept = stack.enter_context(copied_database(url, "audited"))
-        yield Audited(replace(warehouse, url=kept), manifest, narrow, complete)
+    with empty_database(postgres_server, "audited") as url:
+        warehouse = Warehouse(url, folder)
+        with psycopg.connect(url, autocommit=True) as connection:
+            landing = Landing(connection)
+            landing.create()
+            landing.crawl(boundary(FIRST), first)
+            lists = {str(number): ["7", "8"] for number in range(12)}
+            recommend(connection, SINCE.date(), SINCE, lists, lists)
+            warehouse.dbt(*BUILD_UNTESTED)
+            _remember(connection)
+            # what an audit that passes leaves
+            connection.execute("delete from intermediate.changed_units")
+            import_export(Settings(home=folder, external_database_url=url), EXAMPLE)
+            landing.crawl(boundary(SECOND), second)
+        warehouse.dbt(*BUILD_UNTESTED)
+        narrow, complete = warehouse.compiled_tests(*NARROW), warehouse.compiled_tests()
+        yield Audited(warehouse, manifest, narrow, complete)
 
 
 def _remember(connection: psycopg.Connection) -> None:

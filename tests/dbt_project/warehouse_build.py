@@ -125,10 +125,9 @@ class Warehouse:
         Args:
             *arguments: As on the command line.
         """
-        with self._environment(), self._parsed_before(arguments):
-            result = dbtRunner().invoke(
-                ["compile", "--select", "resource_type:test", *arguments, *_QUIET]
-            )
+        dbt = dbtRunner(manifest=parsed_project(self.url))
+        with self._environment():
+            result = dbt.invoke(["compile", "--select", "resource_type:test", *arguments, *_QUIET])
         assert result.success, result.exception
         nodes = [compiled.node for compiled in getattr(result.result, "results", [])]
         return {node.unique_id: node.compiled_code for node in nodes}
