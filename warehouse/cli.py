@@ -140,7 +140,6 @@ def run(
     from monitoring.alerts.after_run import alerts_afterwards, tell_of  # noqa: PLC0415
     from monitoring.alerts.command import run_check  # noqa: PLC0415
     from warehouse.daily_run import DayOptions, run_day  # noqa: PLC0415
-    from warehouse.run_summary import print_summary  # noqa: PLC0415
 
     if resume and step:
         raise click.UsageError("--resume goes on to the end; --step runs one step: choose one.")
@@ -160,6 +159,8 @@ def run(
             DayOptions(accept_shrink, full_audit, resume, step),
             tell=partial(tell_of, settings) if not no_alerts else lambda _error: None,
         )
+        from warehouse.run_summary import print_summary  # noqa: PLC0415 (imports every step)
+
         print_summary(settings, report)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -19,15 +21,8 @@ from tenacity import (
     wait_exponential,
 )
 
-from ingestion.crawl_ledger import count_crawls
-from ingestion.landing import LoadReport
-from ingestion.load_command import load_with_progress
-from ingestion.moovitamix import LANDING_SCHEMA
-from recommender.recommend import RecommendReport, recommend
-from recommender.retrain import RetrainReport, retrain_if_needed
 from warehouse.daily_steps import ALERTS, DATABASE, Step
 from warehouse.database import connect
-from warehouse.dbt_build import BuildReport, build
 from warehouse.errors import (
     DatabaseError,
     ShrunkSourceError,
@@ -43,6 +38,12 @@ from warehouse.run_log import get_logger
 from warehouse.services import start_postgres, start_source
 from warehouse.settings import MANUAL, Settings
 from warehouse.time_limit import limited
+
+if TYPE_CHECKING:
+    from ingestion.landing import LoadReport
+    from recommender.recommend import RecommendReport
+    from recommender.retrain import RetrainReport
+    from warehouse.dbt_build import BuildReport
 
 _logger = get_logger(__name__)
 
@@ -230,12 +231,27 @@ def _reach_database(day: _Day) -> None:
         connect(day.settings, "listenhouse run").close()
 
 
+# The libraries of a step take seconds to import: while the simulator starts, where there is one,
+# and only for the steps that a command runs.
+
+
 def _start_source(day: _Day, lock: psycopg.Connection) -> None:
+    from ingestion.crawl_ledger import count_crawls  # noqa: PLC0415
+    from ingestion.moovitamix import LANDING_SCHEMA  # noqa: PLC0415
+
     with day.record.step("source"):
-        start_source(day.settings, day=count_crawls(lock, LANDING_SCHEMA))
+        landed = count_crawls(lock, LANDING_SCHEMA)
+        start_source(day.settings, landed, _import_steps if day.options.is_whole else None)
+
+
+def _import_steps() -> None:
+    for module in ("ingestion.load_command", "warehouse.dbt_build", "recommender.retrain"):
+        import_module(module)
 
 
 def _load(day: _Day, lock: psycopg.Connection) -> None:
+    from ingestion.load_command import load_with_progress  # noqa: PLC0415
+
     with day.record.step("load"):
         day.report.load = load_with_progress(
             day.settings, lock, day.record, accept_shrink=day.options.accept_shrink
@@ -243,6 +259,8 @@ def _load(day: _Day, lock: psycopg.Connection) -> None:
 
 
 def _build(day: _Day, lock: psycopg.Connection) -> None:
+    from warehouse.dbt_build import build  # noqa: PLC0415
+
     with day.record.step("build"):
         day.report.build = build(day.record, lock, full_audit=day.options.full_audit)
     table = sql.Identifier(day.report.build.marts_schema, "fct_listens")
@@ -251,10 +269,14 @@ def _build(day: _Day, lock: psycopg.Connection) -> None:
 
 
 def _retrain(day: _Day, lock: psycopg.Connection) -> None:
+    from recommender.retrain import retrain_if_needed  # noqa: PLC0415
+
     day.report.training = retrain_if_needed(day.settings, lock, day.record)
 
 
 def _recommend(day: _Day, lock: psycopg.Connection) -> None:
+    from recommender.recommend import recommend  # noqa: PLC0415
+
     day.report.recommendations = recommend(day.settings, lock, day.record)
 
 

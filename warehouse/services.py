@@ -5,6 +5,8 @@ In: settings. Out: both servers up or down; those that the settings replace are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from warehouse import embedded_postgres
 from warehouse.settings import Settings
 from warehouse.simulator_process import start_simulator, stop_simulator
@@ -25,12 +27,13 @@ def start_postgres(settings: Settings) -> bool:
     return settings.uses_embedded_postgres and embedded_postgres.start(settings)
 
 
-def start_source(settings: Settings, day: int) -> bool:
+def start_source(settings: Settings, day: int, meanwhile: Callable[[], None] | None = None) -> bool:
     """Starts the simulator on a day, unless the settings name an API.
 
     Args:
         settings: Which source.
         day: The day to serve.
+        meanwhile: What else is to be done while it starts.
 
     Returns:
         True when it was started now.
@@ -38,7 +41,7 @@ def start_source(settings: Settings, day: int) -> bool:
     Raises:
         SimulatorError: It cannot be started.
     """
-    return settings.uses_simulator and start_simulator(settings, day)
+    return settings.uses_simulator and start_simulator(settings, day, meanwhile)
 
 
 def stop_services(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import psutil
@@ -55,12 +56,15 @@ def find_simulator(settings: Settings) -> RunningSimulator | None:
     return simulator if alive and same else None
 
 
-def start_simulator(settings: Settings, day: int) -> bool:
+def start_simulator(
+    settings: Settings, day: int, meanwhile: Callable[[], None] | None = None
+) -> bool:
     """Starts the simulator, or restarts it on another day.
 
     Args:
         settings: Port and state file.
         day: The day to serve.
+        meanwhile: What else is to be done while it starts.
 
     Returns:
         True when a simulator was started, False when it served that day already.
@@ -98,6 +102,8 @@ def start_simulator(settings: Settings, day: int) -> bool:
         day=day,
     )
     settings.simulator_state_file.write_text(json.dumps(asdict(simulator)))
+    if meanwhile is not None:
+        meanwhile()
     _wait_until_it_answers(settings, process)
     return True
 
