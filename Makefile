@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs site pages report benchmark drill mutate tree dashboard airflow airflow-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs stop clean lint format cov docs site pages report benchmark drill mutate tree dashboard airflow airflow-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -10,15 +10,18 @@ help: ## List these targets
 run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
-test: lint ## Run everything that CI runs: lint, then every test
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25
+test: programs lint ## Run everything that CI runs, and install first what it needs: lint, then every test
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25 --report-log test-report.jsonl
+
+programs: .venv/dev ## Install Chromium, promtool and what else tests need, where this machine lets us
+	@python -m tests.programs
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
 
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
-	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target
+	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
 	@ruff check && ruff format --check && deptry . && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
