@@ -85,38 +85,44 @@ image: ## Build the image listenhouse:TAG (TAG=local)
 notes: .venv/dev ## Print the changelog of the version TAG, which has to be the one of pyproject.toml
 	@python -m documentation.release_notes $(TAG)
 
-# The lock files are complete, so pip has nothing to resolve (--no-deps); with extras of locked
-# packages it would try to, and refuse for want of a hash.
-.venv/run: requirements.lock pyproject.toml
+# The lock files are complete, so there is nothing to resolve (--no-deps); with extras of locked
+# packages pip would try to, and refuse for want of a hash. uv takes a third of pip's time; pip
+# comes after it where it has a mirror of its own, of which uv does not know.
+PIP = $(1)/bin/pip install --quiet --disable-pip-version-check --no-deps $(2)
+UV = uv pip install --python $(1) --quiet --compile-bytecode --no-deps $(2)
+install = $(UV) 2>/dev/null || $(PIP)
+
+.venv/run: requirements.lock pyproject.toml requirements-uv.lock
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Listenhouse needs Python 3.11 or newer, $(PYTHON) is ' + sys.version.split()[0] + ': run make PYTHON=python3.12, or whichever you have.')"
 	@echo "Installing into .venv …" >&2
 	@$(PYTHON) -m venv .venv
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(call PIP,.venv,--require-hashes -r requirements-uv.lock) || true
+	@$(call install,.venv,--require-hashes -r requirements.lock)
+	@$(call install,.venv,--no-build-isolation -e .)
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@$(call install,.venv,--require-hashes -r requirements-dev.lock)
 	@touch $@
 
 .venv/audit: .venv/run requirements-audit.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.lock
+	@$(call install,.venv,--require-hashes -r requirements-audit.lock)
 	@touch $@
 
 .venv/dashboard: .venv/run requirements-dashboard.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dashboard.lock
+	@$(call install,.venv,--require-hashes -r requirements-dashboard.lock)
 	@touch $@
 
 orchestration/airflow/.venv/installed: orchestration/airflow/requirements.lock
 	@$(PYTHON) -m venv orchestration/airflow/.venv
-	@orchestration/airflow/.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(call install,orchestration/airflow/.venv,--require-hashes -r $<)
 	@touch $@
 
 # After a change of dependencies in pyproject.toml; hashes, and no addresses.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
-	@pip install --quiet --disable-pip-version-check uv
+	@echo uv | $(COMPILE) - -o requirements-uv.lock
 	@$(LOCK) -o requirements.lock
 	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev
 	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit
