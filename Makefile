@@ -24,7 +24,8 @@ clean: ## Stop and delete everything that was made here: data, environment, cach
 	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
-	@ruff check && ruff format --check && deptry . && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
+	@ruff check && ruff format --check && deptry .
+	@mypy & types=$$!; sqlfluff lint --processes 2 dbt_project tests/dbt; sql=$$?; wait $$types && exit $$sql
 
 format: .venv/dev ## Mend style in place
 	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project tests/dbt
@@ -48,8 +49,8 @@ report: .venv/run ## Write the health page to .listenhouse/pages/health.html, on
 benchmark: .venv/dev ## Measure the load against its alternatives
 	@python -m benchmarks.landing
 
-drill: .venv/dev ## Break N random runs from SEED on, run them again, compare (N=20 SEED=1)
-	@python -m tests.drills --number $(or $(N),20) --seed $(or $(SEED),1)
+drill: .venv/dev ## Run every drill, then N random ones from SEED on; where one is given, random ones only (N=20 SEED=1)
+	@$(if $(N)$(SEED),,pytest tests/drills --every-drill &&) python -m tests.drills --number $(or $(N),20) --seed $(or $(SEED),1)
 
 mutate: .venv/dev ## Change the models' SQL in one place at a time and list what no test notices (MODEL="a b")
 	@python -m tests.mutation $(if $(MODEL),--select $(MODEL))
