@@ -87,11 +87,11 @@ notes: .venv/dev ## Print the changelog of the version TAG, which has to be the 
 	@python -m documentation.release_notes $(TAG)
 
 # The lock files are complete, so there is nothing to resolve (--no-deps); with extras of locked
-# packages pip would try to, and refuse for want of a hash. uv takes a third of pip's time; pip
-# comes after it where it has a mirror of its own, of which uv does not know.
+# packages pip would try to, and refuse for want of a hash. uv takes a third of pip's time. pip does
+# it where it has an index of its own, of which uv does not know, and where uv cannot.
 PIP = $(1)/bin/pip install --quiet --disable-pip-version-check --no-deps $(2)
 UV = uv pip install --python $(1) --quiet --compile-bytecode --no-deps $(2)
-install = $(UV) 2>/dev/null || $(PIP)
+install = { ! $(1)/bin/pip config list | grep -q index-url && $(UV) 2>/dev/null; } || $(PIP)
 
 .venv/run: requirements.lock pyproject.toml requirements-uv.lock
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Listenhouse needs Python 3.11 or newer, $(PYTHON) is ' + sys.version.split()[0] + ': run make PYTHON=python3.12, or whichever you have.')"
