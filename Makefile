@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test stop clean lint format cov docs site pages report benchmark drill mutate tree dashboard airflow airflow-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs stop clean lint format cov docs site pages report benchmark drill mutate tree dashboard airflow airflow-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -10,18 +10,22 @@ help: ## List these targets
 run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
-test: lint ## Run everything that CI runs: lint, then every test
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25
+test: programs lint ## Run everything that CI runs, and install first what it needs: lint, then every test
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25 --report-log test-report.jsonl
+
+programs: .venv/dev ## Install Chromium, promtool and what else tests need, where this machine lets us
+	@python -m tests.programs
 
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
 
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
-	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target
+	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
-	@ruff check && ruff format --check && deptry . && mypy && sqlfluff lint --processes 2 dbt_project tests/dbt
+	@ruff check && ruff format --check && deptry .
+	@mypy & types=$$!; sqlfluff lint --processes 2 dbt_project tests/dbt; sql=$$?; wait $$types && exit $$sql
 
 format: .venv/dev ## Mend style in place
 	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project tests/dbt
@@ -45,8 +49,8 @@ report: .venv/run ## Write the health page to .listenhouse/pages/health.html, on
 benchmark: .venv/dev ## Measure the load against its alternatives
 	@python -m benchmarks.landing
 
-drill: .venv/dev ## Break N random runs from SEED on, run them again, compare (N=20 SEED=1)
-	@python -m tests.drills --number $(or $(N),20) --seed $(or $(SEED),1)
+drill: .venv/dev ## Run every drill, then N random ones from SEED on; where one is given, random ones only (N=20 SEED=1)
+	@$(if $(N)$(SEED),,pytest tests/drills --every-drill &&) python -m tests.drills --number $(or $(N),20) --seed $(or $(SEED),1)
 
 mutate: .venv/dev ## Change the models' SQL in one place at a time and list what no test notices (MODEL="a b")
 	@python -m tests.mutation $(if $(MODEL),--select $(MODEL))
@@ -82,38 +86,44 @@ image: ## Build the image listenhouse:TAG (TAG=local)
 notes: .venv/dev ## Print the changelog of the version TAG, which has to be the one of pyproject.toml
 	@python -m documentation.release_notes $(TAG)
 
-# The lock files are complete, so pip has nothing to resolve (--no-deps); with extras of locked
-# packages it would try to, and refuse for want of a hash.
-.venv/run: requirements.lock pyproject.toml
+# The lock files are complete, so there is nothing to resolve (--no-deps); with extras of locked
+# packages pip would try to, and refuse for want of a hash. uv takes a third of pip's time. pip does
+# it where it has an index of its own, of which uv does not know, and where uv cannot.
+PIP = $(1)/bin/pip install --quiet --disable-pip-version-check --no-deps $(2)
+UV = uv pip install --python $(1) --quiet --compile-bytecode --no-deps $(2)
+install = { ! $(1)/bin/pip config list | grep -q index-url && $(UV) 2>/dev/null; } || $(PIP)
+
+.venv/run: requirements.lock pyproject.toml requirements-uv.lock
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Listenhouse needs Python 3.11 or newer, $(PYTHON) is ' + sys.version.split()[0] + ': run make PYTHON=python3.12, or whichever you have.')"
 	@echo "Installing into .venv …" >&2
 	@$(PYTHON) -m venv .venv
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(call PIP,.venv,--require-hashes -r requirements-uv.lock) || true
+	@$(call install,.venv,--require-hashes -r requirements.lock)
+	@$(call install,.venv,--no-build-isolation -e .)
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@$(call install,.venv,--require-hashes -r requirements-dev.lock)
 	@touch $@
 
 .venv/audit: .venv/run requirements-audit.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.lock
+	@$(call install,.venv,--require-hashes -r requirements-audit.lock)
 	@touch $@
 
 .venv/dashboard: .venv/run requirements-dashboard.lock
-	@pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dashboard.lock
+	@$(call install,.venv,--require-hashes -r requirements-dashboard.lock)
 	@touch $@
 
 orchestration/airflow/.venv/installed: orchestration/airflow/requirements.lock
 	@$(PYTHON) -m venv orchestration/airflow/.venv
-	@orchestration/airflow/.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(call install,orchestration/airflow/.venv,--require-hashes -r $<)
 	@touch $@
 
 # After a change of dependencies in pyproject.toml; hashes, and no addresses.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
-	@pip install --quiet --disable-pip-version-check uv
+	@echo uv | $(COMPILE) - -o requirements-uv.lock
 	@$(LOCK) -o requirements.lock
 	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev
 	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit

@@ -21,6 +21,9 @@ from warehouse.settings import Settings
 if TYPE_CHECKING:
     from tests.dbt_project.warehouse_build import Warehouse
 
+# says last what did not run for want of a program
+pytest_plugins = ["tests.programs"]
+
 LONGEST = (
     "drills",
     "tests/dbt_project/test_history_of_crawls.py",

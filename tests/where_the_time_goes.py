@@ -14,7 +14,7 @@ import click
 
 from warehouse.settings import PROJECT_ROOT
 
-REPORT = PROJECT_ROOT / ".listenhouse-tests" / "report.jsonl"
+REPORT = PROJECT_ROOT / "test-report.jsonl"
 """Where `make test` leaves it."""
 
 PHASES = ("setup", "call", "teardown")

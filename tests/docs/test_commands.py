@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from simulator import World, WorldConfig, create_app, running
+from tests import programs
 from tests.conftest import copied_database, free_port
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.docs.snippets import SNIPPETS, Snippet
@@ -194,6 +195,7 @@ def _left_to_do(snippet: Snippet) -> str:
 @pytest.mark.parametrize("snippet", _executed("sh"), ids=str)
 def test_every_command_does_what_it_says(desk: Desk, snippet: Snippet) -> None:
     text = _left_to_do(snippet)
+    programs.find_all_in(text)
     for default, free in desk.ports.items():
         text = text.replace(f":{default}", f":{free}")
     code, output = desk.run("bash", text=PRELUDE + text)

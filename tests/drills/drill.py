@@ -73,7 +73,7 @@ def _drill_load(bench: Bench, random: Random, world: int, outcome: Outcome) -> O
         else:
             if random.random() < 0.2:
                 bench.proxy.plan(_transient(random))
-            kill = _plan_kill(random, clean.points, clean.load_seconds)
+            kill = _plan_kill(random, clean.points, clean.seconds)
             ending = bench.load(day, kill, clock=_clock_jump(random))
             bench.proxy.plan()
             _note(outcome, kill, ending)
@@ -93,17 +93,19 @@ def _drill_load(bench: Bench, random: Random, world: int, outcome: Outcome) -> O
 
 def _drill_build(bench: Bench, random: Random, world: int, outcome: Outcome) -> Outcome:
     day = random.choice((0, 1, 2))
-    bench.clean(world, min(day + 1, DAYS - 1))
-    clean = bench.clean(world, day)
-    bench.begin(world, day)
+    following = min(day + 1, DAYS - 1)
+    bench.clean(world, following)
+    bench.built(world, following)
+    clean, built = bench.clean(world, day), bench.built(world, day)
+    bench.begin(world, day, built=True)
     outcome.notes.append(f"world {world}, day {day}")
     if random.random() < 0.4:
-        kill = _plan_kill(random, clean.points, clean.load_seconds)
+        kill = _plan_kill(random, clean.points, clean.seconds)
         _note(outcome, kill, bench.load(day, kill))
         outcome.differences += bench.compare_landing(world, at_rest=False)
     _finish_day(bench, world, day, outcome)
     for _ in range(random.choice((1, 1, 2))):
-        kill = _plan_kill(random, Counter(clean.nodes), clean.build_seconds)
+        kill = _plan_kill(random, Counter(built.nodes), built.seconds)
         _note(outcome, kill, bench.build(kill))
     if random.random() < 0.25 and day + 1 < DAYS:
         # nobody ran the broken build again: the next day has to make up for it

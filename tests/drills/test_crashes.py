@@ -22,8 +22,17 @@ from warehouse.settings import PROJECT_ROOT
 pytestmark = pytest.mark.xdist_group("drills")
 
 STEPS = tuple(dict.fromkeys(step for step, _ in POINTS))
+CHANGING = {"load", "merge", "commit"}
+"""Steps that change the warehouse, and can be done in part."""
+
 COMMIT = "dlt.destinations.impl.postgres.sql_client:Psycopg2SqlClient.commit_transaction"
 MERGE = "dlt.destinations.job_client_impl:SqlLoadJob.run"
+AS_IN_THE_FOREGROUND = """
+import runpy, signal
+# a process that was started in the background has it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("ingestion", run_name="__main__")
+"""
 
 
 def finish(bench: Bench, day: int = 1) -> None:
@@ -33,25 +42,52 @@ def finish(bench: Bench, day: int = 1) -> None:
     assert bench.compare_landing(0, at_rest=True) == []
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_load_killed_in_any_step_is_healed_by_the_next(bench: Bench, step: str) -> None:
-    clean = bench.clean(0, 1)
-    for point in (point for of, point in POINTS if of == step):
-        calls = clean.points[f"after {point}"]
-        # when its last call is over, all that it does is done
-        kills = [Kill("kill", f"after {point}", calls)]
-        if step in {"load", "merge", "commit"}:
-            kills += [Kill("kill", f"before {point}"), Kill("kill", f"after {point}", calls // 2)]
-        for kill in kills if calls > 1 else kills[:2]:
-            # anew each time: what one dead load merged would hide what the next leaves undone
-            bench.begin(0, 1)
-            assert bench.load(1, kill).code == -9, kill
-            assert bench.compare_landing(0, at_rest=False) == [], kill
+def kill_and_heal(bench: Bench, kills: list[Kill]) -> None:
+    """Kills a load at each of some points, each time of the same morning; the last is healed."""
+    for kill in kills:
+        # anew each time: what one dead load merged would hide what the next leaves undone
+        bench.begin(0, 1)
+        assert bench.load(1, kill).code == -9, kill
+        assert bench.compare_landing(0, at_rest=False) == [], kill
     finish(bench)
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_a_load_killed_in_any_step_is_healed_by_the_next(bench: Bench, step: str) -> None:
+    *others, last = [point for of, point in POINTS if of == step]
+    calls = bench.clean(0, 1).points
+    # when the last call is over, all that it does is done
+    kills = [Kill("kill", f"after {last}", calls[f"after {last}"])]
+    if step in CHANGING:
+        # in its middle
+        first = others[0] if others else last
+        kills.append(Kill("kill", f"after {first}", max(1, calls[f"after {first}"] // 2)))
+    kill_and_heal(bench, kills)
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize(("step", "point"), POINTS)
+def test_a_load_killed_at_any_point_is_healed_by_the_next(
+    bench: Bench, step: str, point: str
+) -> None:
+    calls = bench.clean(0, 1).points[f"after {point}"]
+    kills = [Kill("kill", f"after {point}", calls)]
+    if step in CHANGING:
+        kills += [Kill("kill", f"before {point}"), Kill("kill", f"after {point}", calls // 2)]
+    kill_and_heal(bench, kills if calls > 1 else kills[:2])
+
+
+def test_the_very_first_load_can_be_killed_too(bench: Bench) -> None:
+    bench.begin(0, 0)
+    call = bench.clean(0, 0).points[f"before {COMMIT}"] // 2
+    assert bench.load(0, Kill("kill", f"before {COMMIT}", call)).code == -9
+    assert bench.days == []
+    finish(bench, day=0)
+
+
+@pytest.mark.rare
 @pytest.mark.parametrize("point", [f"before {COMMIT}", f"after {MERGE}"])
-def test_the_very_first_load_can_be_killed_too(bench: Bench, point: str) -> None:
+def test_the_very_first_load_can_be_killed_again_and_again(bench: Bench, point: str) -> None:
     bench.begin(0, 0)
     for call in range(1, bench.clean(0, 0).points[point] + 1):
         assert bench.load(0, Kill("kill", point, call)).code == -9
@@ -59,26 +95,41 @@ def test_the_very_first_load_can_be_killed_too(bench: Bench, point: str) -> None
     finish(bench, day=0)
 
 
-def test_a_build_killed_in_any_kind_of_model_is_healed_by_the_next(bench: Bench) -> None:
-    finish(bench)
-    nodes = bench.clean(0, 1).nodes
-    chosen = [
-        next(node for node in nodes if name in node)
-        for name in ("stg_moovitamix__crawls", "dim_users", "fct_listens", "affinities")
-    ]
-    for node in chosen:
-        assert bench.build(Kill("kill", node)).code == -9
-    assert bench.build().code == 0
-    assert bench.compare_marts(0) == []
-
-
-def test_a_run_killed_between_load_and_build_is_healed_by_the_build(bench: Bench) -> None:
+def test_builds_that_die_after_a_load_that_died_are_healed_by_the_next(built_bench: Bench) -> None:
+    bench = built_bench
     committed = Kill("kill", "before ingestion.landing:_count_versions")
     assert bench.load(1, committed).code == -9
     assert bench.days == [0, 1]
     assert bench.compare_landing(0, at_rest=True) == []
+    users, listens = (node_named(bench, name) for name in ("dim_users", "fct_listens"))
+    assert bench.build(Kill("kill", users)).code == -9
+    assert bench.build(Kill("crash", listens)).code == 1
     assert bench.build().code == 0
     assert bench.compare_marts(0) == []
+
+
+@pytest.mark.rare
+def test_a_build_killed_in_any_kind_of_model_is_healed_by_the_next(built_bench: Bench) -> None:
+    finish(built_bench)
+    for name in ("stg_moovitamix__crawls", "dim_users", "fct_listens", "affinities"):
+        assert built_bench.build(Kill("kill", node_named(built_bench, name))).code == -9
+    assert built_bench.build().code == 0
+    assert built_bench.compare_marts(0) == []
+
+
+@pytest.mark.rare
+def test_a_run_killed_between_load_and_build_is_healed_by_the_build(built_bench: Bench) -> None:
+    committed = Kill("kill", "before ingestion.landing:_count_versions")
+    assert built_bench.load(1, committed).code == -9
+    assert built_bench.days == [0, 1]
+    assert built_bench.compare_landing(0, at_rest=True) == []
+    assert built_bench.build().code == 0
+    assert built_bench.compare_marts(0) == []
+
+
+def node_named(bench: Bench, name: str) -> str:
+    """The first model that a clean build builds of those that are called so."""
+    return next(node for node in bench.built(0, 1).nodes if name in node)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +148,7 @@ def test_a_signal_during_the_crawl_ends_the_command_without_a_trace(
         "LISTENHOUSE_REQUEST_TIMEOUT_SECONDS": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "ingestion"],
+        [sys.executable, "-c", AS_IN_THE_FOREGROUND],
         cwd=PROJECT_ROOT,
         env=os.environ | variables,
         stdout=subprocess.PIPE,
@@ -116,8 +167,17 @@ def test_a_signal_during_the_crawl_ends_the_command_without_a_trace(
     finish(bench)
 
 
-@pytest.mark.parametrize("call", [1, 2, 3])
-@pytest.mark.parametrize("method", ["interrupt", "terminate"])
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [
+        ("interrupt", 1),
+        ("terminate", 2),
+        pytest.param("interrupt", 2, marks=pytest.mark.rare),
+        pytest.param("interrupt", 3, marks=pytest.mark.rare),
+        pytest.param("terminate", 1, marks=pytest.mark.rare),
+        pytest.param("terminate", 3, marks=pytest.mark.rare),
+    ],
+)
 def test_a_signal_during_the_merge_ends_the_load_between_two_jobs(
     bench: Bench, method: str, call: int
 ) -> None:
@@ -131,9 +191,16 @@ def test_a_signal_during_the_merge_ends_the_load_between_two_jobs(
 
 
 @pytest.mark.parametrize(
-    "point", [f"before {MERGE}", f"before {COMMIT}", "before ingestion.landing:commit_crawl"]
+    ("method", "point"),
+    [
+        ("crash", f"before {COMMIT}"),
+        ("disconnect", "before ingestion.landing:commit_crawl"),
+        pytest.param("crash", f"before {MERGE}", marks=pytest.mark.rare),
+        pytest.param("crash", "before ingestion.landing:commit_crawl", marks=pytest.mark.rare),
+        pytest.param("disconnect", f"before {MERGE}", marks=pytest.mark.rare),
+        pytest.param("disconnect", f"before {COMMIT}", marks=pytest.mark.rare),
+    ],
 )
-@pytest.mark.parametrize("method", ["crash", "disconnect"])
 def test_a_server_that_dies_or_hangs_up_is_named_and_healed(
     bench: Bench, method: str, point: str
 ) -> None:
@@ -147,12 +214,13 @@ def test_a_server_that_dies_or_hangs_up_is_named_and_healed(
     finish(bench)
 
 
-def test_a_server_that_dies_during_a_build_is_healed_by_the_next_build(bench: Bench) -> None:
-    finish(bench)
-    node = next(node for node in bench.clean(0, 1).nodes if "fct_listens" in node)
-    assert bench.build(Kill("crash", node)).code == 1
-    assert bench.build().code == 0
-    assert bench.compare_marts(0) == []
+@pytest.mark.rare
+def test_a_server_that_dies_during_a_build_is_healed_by_the_next_build(built_bench: Bench) -> None:
+    finish(built_bench)
+    crash = Kill("crash", node_named(built_bench, "fct_listens"))
+    assert built_bench.build(crash).code == 1
+    assert built_bench.build().code == 0
+    assert built_bench.compare_marts(0) == []
 
 
 def test_the_dlt_directory_can_be_lost_between_runs(bench: Bench) -> None:
@@ -181,7 +249,13 @@ def test_a_laptop_that_sleeps_for_a_day_in_the_middle_of_a_crawl(bench: Bench) -
     assert bench.compare_landing(0, at_rest=True) == []
 
 
-@pytest.mark.parametrize("point", [f"after {MERGE}", "before ingestion.landing:commit_crawl"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        f"after {MERGE}",
+        pytest.param("before ingestion.landing:commit_crawl", marks=pytest.mark.rare),
+    ],
+)
 def test_a_day_that_died_and_was_not_run_again_leaves_the_next_day_exact(
     bench: Bench, point: str
 ) -> None:
@@ -216,8 +290,11 @@ def small_disk(bench: Bench, tmp_path: Path) -> Iterator[Path]:
     """A disk that is full, and where the tables of the warehouse go; yields the ballast."""
     disk = tmp_path / "disk"
     disk.mkdir()
+    options = f"size=64m,mode=700,uid={os.geteuid()}"
+    # `env` is there where sudo is not
+    as_root = ["env"] if os.geteuid() == 0 else ["env", "sudo", "-n"]
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", str(disk)],  # noqa: S607
+        [*as_root, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)],
         capture_output=True,
         text=True,
         check=False,
@@ -235,9 +312,10 @@ def small_disk(bench: Bench, tmp_path: Path) -> Iterator[Path]:
         with psycopg.connect(bench.administration_url, autocommit=True) as connection:
             connection.execute("drop tablespace small_disk")
     finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
+        subprocess.run([*as_root, "umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.rare
 def test_a_full_disk_during_the_load_is_named_and_healed_by_space(
     bench: Bench, small_disk: Path
 ) -> None:
@@ -254,3 +332,29 @@ def test_a_full_disk_during_the_load_is_named_and_healed_by_space(
 
     small_disk.unlink()
     finish(bench, day=0)
+
+
+def test_a_load_that_the_server_has_no_space_for_is_named_and_healed_by_space(
+    bench: Bench,
+) -> None:
+    # the error that PostgreSQL raises on a full disk, where no disk can be filled
+    with bench.connect() as connection:
+        connection.execute(
+            """
+            create function public.refuse() returns trigger language plpgsql as $$ begin
+                raise disk_full using message =
+                    'could not extend file "base/1/2": No space left on device';
+            end $$;
+            create trigger full_disk before insert on raw_moovitamix_staging.users
+                execute function public.refuse()
+            """
+        )
+    ending = bench.load(1)
+    assert ending.code == 1
+    assert "No space left on device" in ending.message
+    assert bench.days == [0]
+    assert bench.compare_landing(0, at_rest=False) == []
+
+    with bench.connect() as connection:
+        connection.execute("drop function public.refuse cascade")
+    finish(bench)

@@ -43,7 +43,9 @@ def test_a_run_for_a_day_already_done_changes_nothing(bench: Bench) -> None:
     assert bench.compare_landing(0, at_rest=True) == []
 
 
-def test_a_build_beside_a_half_merged_load_builds_the_day_before(bench: Bench) -> None:
+@pytest.mark.rare
+def test_a_build_beside_a_half_merged_load_builds_the_day_before(built_bench: Bench) -> None:
+    bench = built_bench
     merged = Kill("kill", "before ingestion.landing:commit_crawl")
     assert bench.load(1, merged).code == -9
     assert bench.build(None, *BUILD_LISTENING, "--full-refresh").code == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from psycopg import sql
 from ingestion.landing import load
 from ingestion.load_command import run_load
 from simulator import World, WorldConfig, create_app, running
+from tests import programs
 from tests.conftest import copied_database
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.drills.proxy import Fault, running_proxy
@@ -26,7 +26,6 @@ from warehouse.errors import SourceError
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WORLD = WorldConfig(users=250, tracks=150, seed=3, start_date=date(2025, 3, 1))
 DAYS = (0, 9, 16, 21, 26, 31)
 
@@ -203,13 +202,8 @@ def copied(watched: Warehouse, tmp_path: Path) -> Iterator[Warehouse]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium of the system, without a window."""
-    found = next((path for path in map(shutil.which, CHROMIUM) if path), None)
-    if found is None:
-        pytest.fail(
-            "No Chromium to open the page in: install it (Debian and Ubuntu: `apt-get install "
-            f"chromium`) so that one of {', '.join(CHROMIUM)} is on the PATH."
-        )
+    chromium = programs.find("Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found)
+        browser = playwright.chromium.launch(executable_path=chromium)
         yield browser
         browser.close()

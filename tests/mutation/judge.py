@@ -26,7 +26,7 @@ import psycopg
 from dbt.cli.main import dbtRunner
 from psycopg import sql
 
-from tests.conftest import free_port
+from tests.conftest import empty_database, free_port
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.test_history_of_crawls import days
 from tests.dbt_project.warehouse_build import Warehouse
@@ -119,17 +119,33 @@ def running_server(folder: Path) -> Iterator[str]:
     embedded_postgres.start(settings, {"fsync": "off", "synchronous_commit": "off"})
     server = settings.database_url.rsplit("/", 1)[0]
     try:
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
-        with psycopg.connect(f"{server}/{TEMPLATE}", autocommit=True) as connection:
+        # with every test: one that fails without a mutant would kill them all
+        with template(server, folder / "template", "build"):
+            yield server
+    finally:
+        embedded_postgres.stop(settings)
+
+
+@contextmanager
+def template(server: str, folder: Path, *build: str) -> Iterator[None]:
+    """A warehouse that judges copy, with what the unchanged project makes of the scripted days.
+
+    Args:
+        server: URL of the server, without a database.
+        folder: Where dbt writes.
+        build: The command of dbt's that builds it.
+
+    Raises:
+        AssertionError: The unchanged project fails its own tests.
+    """
+    with empty_database(server, TEMPLATE) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
             landing = Landing(connection)
             landing.create()
             for number, day in enumerate(days(), start=1):
                 landing.crawl(boundary(number), day)
-        Warehouse(f"{server}/{TEMPLATE}", folder / "template").dbt("build")
-        yield server
-    finally:
-        embedded_postgres.stop(settings)
+        Warehouse(url, folder).dbt(*build)
+        yield
 
 
 @dataclass

@@ -6,18 +6,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.mutation.judge import Judge, all_mutants, running_server, sql_files, users_of
+from tests.conftest import empty_database
+from tests.dbt_project.warehouse_build import BUILD_LISTENING
+from tests.mutation.judge import Judge, all_mutants, sql_files, template, users_of
 from tests.mutation.mutators import Mutant
 from tests.mutation.reasons import read_reasons
 from warehouse.settings import PROJECT_ROOT
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+def judge(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
     folder = tmp_path_factory.mktemp("mutation")
-    with running_server(folder) as server:
-        (folder / "judge").mkdir()
-        yield Judge(server, folder / "judge")
+    # untested, as other tests of the suite do that
+    with (
+        template(postgres_server, folder / "template", *BUILD_LISTENING),
+        empty_database(postgres_server, "judge"),
+    ):
+        yield Judge(postgres_server, folder / "judge")
 
 
 def mutant(model: str, old: str, new: str) -> Mutant:

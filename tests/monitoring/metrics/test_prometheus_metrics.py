@@ -32,9 +32,10 @@ from monitoring import prometheus_metrics
 from monitoring.grafana import dashboard
 from monitoring.prometheus_metrics import read_metrics, start_server, write_metrics
 from monitoring.prometheus_queries import PARTS, PREFIX
+from tests import programs
 from tests.commands import run_command, start_command
 from tests.conftest import free_port
-from tests.monitoring.metrics.programs import RULES, find_program, promtool
+from tests.monitoring.metrics.programs import RULES, promtool
 from warehouse.errors import MetricsServerError, OutputError, SourceError
 from warehouse.settings import Settings
 
@@ -519,7 +520,7 @@ def prometheus(
         (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
         process = subprocess.Popen(
             [
-                find_program("prometheus"),
+                programs.find("prometheus"),
                 f"--config.file={folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address={address}",
