@@ -1,4 +1,5 @@
-{#- The daily reports count every listen of the fact, neither more nor fewer, day by day. -#}
+{#- The daily reports count every listen of the fact, neither more nor fewer, each on
+    its day. -#}
 
 {%- set days = [ref('int_listening_days'), ref('fct_listens')] %}
 {%- set day = ['source_name', 'listened_date'] %}

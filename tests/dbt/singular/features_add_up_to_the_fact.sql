@@ -1,5 +1,5 @@
-{#- The features count every listen of the fact, neither more nor fewer: of each user those
-    of the affinities and of the user, of each track those of the track. -#}
+{#- The features count every listen of the fact, neither more nor fewer: of each user
+    those of the affinities and of the user, of each track those of the track. -#}
 
 {%- set listened = [ref('fct_listens')] %}
 {%- set features = [

@@ -7,7 +7,8 @@ with
 
 listens as (
 
-    select * from {{ audited(ref('fct_listens')) }} as audited_listens
+    select * from {{ ref('fct_listens') }}
+    {{ only_audited('where', ['history_key'], [ref('fct_listens')]) }}
 
 ),
 
