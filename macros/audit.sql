@@ -59,7 +59,14 @@
     {%- if not is_by_unit -%}
         {{ return([]) }}
     {%- endif -%}
-    {{ return([unique_key] if unique_key is string else unique_key) }}
+    {%- set columns = [unique_key] if unique_key is string else unique_key -%}
+    {%- if columns | length > unit_column_names() | length -%}
+        {{ exceptions.raise_compiler_error(
+            node.name ~ ' has a unique_key of more columns than changed_units: add one to'
+            ~ ' unit_column_names, and to the table.'
+        ) }}
+    {%- endif -%}
+    {{ return(columns) }}
 {%- endmacro %}
 
 {#- dbt's own, which also writes down which units the build replaces. -#}
