@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -209,10 +210,7 @@ def open_registry(settings: Settings, connection: psycopg.Connection, source_nam
         DatabaseError: It cannot be made or read.
     """
     create_schema(connection, SCHEMA)
-    # read when it is imported
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_CONFIGURE_LOGGING": "false"}
-    for library in ("mlflow", "alembic"):
-        logging.getLogger(library).setLevel(logging.ERROR)
+    import_mlflow()
     from mlflow import MlflowClient  # noqa: PLC0415
 
     url = library_url(settings, "listenhouse registry", {"search_path": SCHEMA})
@@ -220,6 +218,15 @@ def open_registry(settings: Settings, connection: psycopg.Connection, source_nam
     registry = Registry(settings, MlflowClient(tracking_uri=url, registry_uri=url), source_name)
     registry.create()
     return registry
+
+
+def import_mlflow() -> None:
+    """Imports MLflow with its store, which takes seconds."""
+    # read when it is imported
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_CONFIGURE_LOGGING": "false"}
+    for library in ("mlflow", "alembic"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 def exists(connection: psycopg.Connection) -> bool:

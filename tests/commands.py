@@ -8,6 +8,7 @@ the installed script itself.
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import runpy
@@ -93,6 +94,8 @@ def run_script(
 
 def _enter(command: tuple[str, ...], variables: dict[str, str], *said: str) -> None:
     """Runs in the new process."""
+    # what was imported before lives as long as the process
+    gc.freeze()
     for descriptor, file in enumerate(said, start=1):
         output = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(output, descriptor)

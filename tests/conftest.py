@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import socket
@@ -52,6 +53,15 @@ LONGEST = (
 
 DATABASE = "test"
 """The name of a test's database, which those of its roles begin with."""
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what lives as long as the run to itself, and looks for garbage less often.
+
+    dbt makes a million objects that all live until it ends: a quarter of its time went into that.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,9 +6,11 @@ In: settings. Out: a warehouse that is one crawl further, and a short report.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -30,9 +32,11 @@ from warehouse.errors import (
     SourceError,
     StepTimedOutError,
 )
+from warehouse.garbage import without_collections
 from warehouse.heartbeat import Signal, heartbeats, ping
 from warehouse.ops.run_record import RESUME, RunRecord
 from warehouse.ops.unfinished_run import find_resume_point
+from warehouse.parse_ahead import Parsing, parsing_ahead
 from warehouse.run_lock import hold_run_lock
 from warehouse.run_log import get_logger
 from warehouse.services import start_postgres, start_source
@@ -110,6 +114,7 @@ class _Day:
         record: The run's record.
         report: What was done so far.
         options: How it is run.
+        parsing: dbt's first parse of the project, where that is under way.
         tell: Tells people of a failure that the run cannot come back from.
     """
 
@@ -117,6 +122,7 @@ class _Day:
     record: RunRecord
     report: RunReport
     options: DayOptions
+    parsing: Parsing | None
     tell: Callable[[Exception], None]
 
 
@@ -141,11 +147,12 @@ def run_day(
     command = COMMAND + (RESUME if options.resume else "")
     command += f" --step {options.only}" if options.only else ""
     record = RunRecord(settings, command)
-    day = _Day(settings, record, RunReport(), options, tell)
     steps = [step for step in settings.steps if step.name == options.only or options.is_whole]
     steps = [step for step in steps if step.name != ALERTS]
     of_day = settings if options.is_whole else None
-    with record.logged(), heartbeats(of_day, record.run_id) as begin:
+    parsing_first = parsing_ahead() if options.is_whole else nullcontext()
+    with record.logged(), heartbeats(of_day, record.run_id) as begin, parsing_first as parsing:
+        day = _Day(settings, record, RunReport(), options, parsing, tell)
         _run_steps(day, steps, begin)
     return day.report
 
@@ -245,8 +252,9 @@ def _start_source(day: _Day, lock: psycopg.Connection) -> None:
 
 
 def _import_steps() -> None:
-    for module in ("ingestion.load_command", "warehouse.dbt_build", "recommender.retrain"):
-        import_module(module)
+    with without_collections():
+        for module in ("ingestion.load_command", "warehouse.dbt_build", "recommender.retrain"):
+            import_module(module)
 
 
 def _load(day: _Day, lock: psycopg.Connection) -> None:
@@ -259,9 +267,15 @@ def _load(day: _Day, lock: psycopg.Connection) -> None:
 
 
 def _build(day: _Day, lock: psycopg.Connection) -> None:
+    from recommender.registry import import_mlflow  # noqa: PLC0415
     from warehouse.dbt_build import build  # noqa: PLC0415
 
     with day.record.step("build"):
+        if day.options.is_whole and day.settings.recommends:
+            # while dbt waits for the database
+            Thread(target=import_mlflow, daemon=True).start()
+        if day.parsing is not None:
+            day.parsing.wait()
         day.report.build = build(day.record, lock, full_audit=day.options.full_audit)
     table = sql.Identifier(day.report.build.marts_schema, "fct_listens")
     row = lock.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()

@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from warehouse.audit import Audit
 from warehouse.errors import StepFailedError
+from warehouse.garbage import without_collections
 from warehouse.ops.run_record import RunRecord
 from warehouse.redaction import without_values
 from warehouse.run_log import get_logger
@@ -81,6 +82,13 @@ def build(
     Raises:
         StepFailedError: A model or a test failed; names each.
     """
+    with without_collections():
+        return _build(record, connection, tested=tested, full_audit=full_audit, then=then)
+
+
+def _build(
+    record: RunRecord, connection: psycopg.Connection, *, tested: bool, full_audit: bool, then: str
+) -> BuildReport:
     manifest = _parse()
     audit = Audit(connection, manifest, complete=full_audit) if tested else None
     excluded = ("unit_test",) if tested else ("unit_test", "test")

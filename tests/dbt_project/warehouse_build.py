@@ -25,6 +25,7 @@ from psycopg import sql
 
 from tests.commands import run_command
 from tests.dbt_project.parsed_project import leave_parsed, parsed_project
+from warehouse.garbage import without_collections
 from warehouse.settings import PROJECT_ROOT
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -105,7 +106,7 @@ class Warehouse:
         Raises:
             BuildFailedError: The command failed, and `check` is set.
         """
-        with self._environment():
+        with self._environment(), without_collections():
             result = self._invoke(*arguments)
         statuses: dict[str, str] = {}
         reasons = [str(result.exception)] if result.exception else []

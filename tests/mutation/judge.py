@@ -284,9 +284,14 @@ class Judge:
 
 
 def sql_files(project: Path) -> dict[str, Path]:
-    """The models and macros of a project, by name."""
+    """The models and macros of a project, by name; how dbt makes relations is no SQL of ours."""
     folders = (project / "dbt_project" / "models", project / "macros")
-    return {file.stem: file for folder in folders for file in sorted(folder.rglob("*.sql"))}
+    return {
+        file.stem: file
+        for folder in folders
+        for file in sorted(folder.rglob("*.sql"))
+        if "materializations" not in file.parts
+    }
 
 
 def all_mutants() -> dict[str, list[Mutant]]:

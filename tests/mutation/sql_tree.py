@@ -78,9 +78,11 @@ def trees(text: str, name: str) -> Iterator[Tree]:
 
 
 def is_sql_macro(name: str, body: str) -> bool:
-    """Whether a macro is SQL for PostgreSQL, not for other engines, and not a mere program."""
+    """Whether a macro is a query for PostgreSQL, not for other engines, and not a mere program."""
     body = _BETWEEN_ROUNDS.sub("", body)
-    if name.startswith("default__") or re.search(r"\breturn\(|\{%-?+\s*+(?!for|endfor)", body):
+    if name.startswith(("default__", "create_")) or re.search(
+        r"\breturn\(|\{%-?+\s*+(?!for|endfor)", body
+    ):
         return False
     return bool(re.search(r"[(~<]|\bcast\b", TAG.sub("", body)))
 

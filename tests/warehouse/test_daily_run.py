@@ -86,7 +86,7 @@ def recorded_runs(house: House) -> list[dict[str, Any]]:
 
 
 def test_two_days_from_nothing(house: House) -> None:
-    # the first day's data were tested, and the last test here tests a day's again
+    # of `dbt build`: the runs have tested the data
     untested = {"DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test"}
 
     def say(*command: str) -> str:
@@ -96,6 +96,7 @@ def test_two_days_from_nothing(house: House) -> None:
     assert "not created yet" in house.beginning
     assert re.search(r"users\s+1,000\s+1,000\s+0\s+0\s+0", house.first_day)
     assert re.search(r"20,\d{3} listens in marts.fct_listens", house.first_day)
+    assert re.search(r"1\d\d tests passed on all rows \(the first\)", house.first_day)
     assert "first: needed. There is no champion yet." in house.first_day
     assert re.search(r"Version 2 \(.*\) is champion now", house.first_day)
     assert re.search(r"1,0\d\d users have recommendations for \d{4}-", house.first_day)
@@ -109,6 +110,7 @@ def test_two_days_from_nothing(house: House) -> None:
     another = say("listenhouse", "run")
     changed = re.search(r"users\s+(\d,\d+)\s+(\d+)\s+(\d+)", another)
     assert changed is not None
+    assert re.search(r"tests passed on what was built since \d{4}-", another)
     # another day: only what changed is stored
     assert 0 < int(changed[2]) < 100
     assert house.warehouse.query(versions) == [(before + int(changed[2]),)]
@@ -148,13 +150,13 @@ def test_two_days_from_nothing(house: House) -> None:
 
 
 def test_a_failing_test_ends_the_run_and_is_named(house: House) -> None:
-    # listens that were landed are lost from the fact
+    # listens that were landed are lost from the fact; no build did that
     lost = "from marts.fct_listens where position = 1"
     house.warehouse.execute(
         f"create schema lost; create table lost.listens as select * {lost}; delete {lost}"
     )
 
-    outcome = run_command("listenhouse", "run", environment=house.environment)
+    outcome = run_command("listenhouse", "run", "--full-audit", environment=house.environment)
 
     # the listens of records that changed on that day are back already
     house.warehouse.execute(
