@@ -120,11 +120,9 @@ def stop_simulator(settings: Settings) -> bool:
     running = find_simulator(settings)
     if running is not None:
         process = psutil.Process(running.pid)
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except psutil.TimeoutExpired:
-            process.kill()
+        # it has nothing to save, and takes more than a second to end by itself
+        process.kill()
+        process.wait(timeout=10)
     settings.simulator_state_file.unlink(missing_ok=True)
     return running is not None
 

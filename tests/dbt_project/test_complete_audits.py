@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.dbt_project.conftest import built, first_day  # noqa: F401 (fixtures)
 from tests.dbt_project.landing import boundary
 from tests.dbt_project.parsed_project import parsed_project
 from tests.dbt_project.warehouse_build import Warehouse
@@ -19,7 +18,7 @@ UNIT = (
 
 
 @pytest.fixture
-def lock(built: Warehouse) -> Iterator[psycopg.Connection]:  # noqa: F811 (the fixture)
+def lock(built: Warehouse) -> Iterator[psycopg.Connection]:
     """The run's connection to a warehouse that was built and never audited."""
     with psycopg.connect(built.url, autocommit=True) as connection:
         yield connection
