@@ -113,14 +113,14 @@ _EXCLUDE = "--exclude-resource-type"
 _RULES = {"valid_columns": "broken_rules", "unique_keys": "key_columns"}
 """By test that asks for several rules of a table, the column of its rows that names them."""
 
-# its failures are told by us, the result of each node is in the run's log; the details of how dbt
-# came to it take it half a second
-_IN_SILENCE = ("--log-level", "none", "--log-level-file", "info")
+# its failures are told by us, its results are in the run's log and in ops.dbt_results: to write them
+# down once more takes dbt a second
+_IN_SILENCE = ("--log-level", "none", "--log-level-file", "info", "--no-write-json")
 
 
 def _parse() -> Manifest:
     """The project. Parsed apart: a variable of the build would have dbt parse all of it anew."""
-    outcome = _invoke(dbtRunner(), "--no-write-json", "parse")
+    outcome = _invoke(dbtRunner(), "parse")
     if isinstance(outcome.result, Manifest):
         return outcome.result
     raise _not_started(outcome)

@@ -20,6 +20,7 @@ from warehouse.ports import is_port_taken
 from warehouse.settings import PROJECT_ROOT, Settings
 
 _START_TIMEOUT_SECONDS = 60
+_END_TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,13 @@ def stop_simulator(settings: Settings) -> bool:
     running = find_simulator(settings)
     if running is not None:
         process = psutil.Process(running.pid)
-        # it has nothing to save, and takes more than a second to end by itself
-        process.kill()
-        process.wait(timeout=10)
+        process.terminate()
+        deadline = time.monotonic() + _END_TIMEOUT_SECONDS
+        # not until its process is gone: who started it is gone too, and init may reap late
+        while find_simulator(settings) is not None:
+            if time.monotonic() > deadline:
+                process.kill()
+            time.sleep(0.01)
     settings.simulator_state_file.unlink(missing_ok=True)
     return running is not None
 
