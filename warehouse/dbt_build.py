@@ -113,7 +113,7 @@ _EXCLUDE = "--exclude-resource-type"
 _RULES = {"valid_columns": "broken_rules", "unique_keys": "key_columns"}
 """By test that asks for several rules of a table, the column of its rows that names them."""
 
-# its failures are told by us, its results are in the run's log and in ops.dbt_results: to write them
+# its failures are told by us, its results are in the run's log and in ops.dbt_results: writing them
 # down once more takes dbt a second
 _IN_SILENCE = ("--log-level", "none", "--log-level-file", "info", "--no-write-json")
 
