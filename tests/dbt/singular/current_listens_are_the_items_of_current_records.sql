@@ -5,9 +5,11 @@
 
 with
 
-sightings as (
+-- not those of int_listens_unnested: PostgreSQL would unnest all that landed before it
+-- leaves records out
+listen_history as (
 
-    select * from {{ ref('int_listens_unnested') }}
+    select * from {{ ref('int_listen_history_versioned') }}
 
 ),
 
@@ -17,16 +19,27 @@ listens as (
 
 ),
 
-listed as (
+open_records as (
 
     select
         history_key,
-        count(*) as item_count
-    from sightings
+        track_ids
+    from listen_history
     where
         valid_to is null
         {{ only_audited('and', ['history_key'], records) }}
-    group by history_key
+    {{ optimization_fence() }}
+
+),
+
+listed as (
+
+    select
+        open_records.history_key,
+        count(*) as item_count
+    from open_records
+    {{ cross_join_json_array('open_records.track_ids', 'listen') }}
+    group by open_records.history_key
 
 ),
 

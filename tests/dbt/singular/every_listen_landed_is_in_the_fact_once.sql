@@ -7,9 +7,11 @@
 
 with
 
-sightings as (
+-- not those of int_listens_unnested: PostgreSQL would unnest all that landed before it
+-- leaves records out
+listen_history as (
 
-    select * from {{ ref('int_listens_unnested') }}
+    select * from {{ ref('int_listen_history_versioned') }}
 
 ),
 
@@ -19,19 +21,31 @@ listens as (
 
 ),
 
-repeats as (
+versions as (
 
     select
         history_key,
         valid_from,
-        track_id,
-        count(*) as repeat_count
-    from sightings
+        track_ids
+    from listen_history
     {{ only_audited('where', ['history_key'], records) }}
+    {{ optimization_fence() }}
+
+),
+
+repeats as (
+
+    select
+        versions.history_key,
+        versions.valid_from,
+        listen.element as track_id,
+        count(*) as repeat_count
+    from versions
+    {{ cross_join_json_array('versions.track_ids', 'listen') }}
     group by
-        history_key,
-        valid_from,
-        track_id
+        versions.history_key,
+        versions.valid_from,
+        listen.element
 
 ),
 

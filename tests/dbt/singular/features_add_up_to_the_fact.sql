@@ -10,12 +10,15 @@
 
 with
 
-listens as (
+-- each read on its own: PostgreSQL would write out what is read twice
+{% for member in ['user_id', 'track_id'] -%}
+listens_with_{{ member }} as (
 
     select * from {{ ref('fct_listens') }}
 
 ),
 
+{% endfor -%}
 {% for report_name, member in features -%}
 {{ report_name }} as (
 
@@ -31,7 +34,7 @@ listens_by_{{ member }} as (
         source_name,
         {{ member }} as member_id,
         count(*) as listen_count
-    from listens
+    from listens_with_{{ member }}
     where
         {{ member }} is not null
         {{ only_audited('and', ['source_name', member], listened) }}
