@@ -62,6 +62,18 @@ landed as (
 
 ),
 
+audited_listens as (
+
+    select
+        history_key,
+        track_id,
+        listen_key
+    from listens
+    {{ only_audited('where', ['history_key'], records) }}
+    {{ optimization_fence() }}
+
+),
+
 built as (
 
     select
@@ -69,8 +81,7 @@ built as (
         track_id,
         count(*) as listen_count,
         count(distinct listen_key) as key_count
-    from listens
-    {{ only_audited('where', ['history_key'], records) }}
+    from audited_listens
     group by
         history_key,
         track_id
