@@ -73,6 +73,18 @@
 {% macro default__get_incremental_delete_insert_sql(arg_dict) -%}
     {%- set columns = unit_of(model) -%}
     {%- set names = unit_column_names()[:columns | length] -%}
+    {#- each unit once, however many builds nobody audits -#}
+    delete from {{ changed_units() }}
+    where
+        model_name = '{{ model.name }}'
+        and ({{ names | join(', ') }}) in (
+            select
+                {%- for column in columns %}
+                cast({{ column }} as {{ dbt.type_string() }}){{ ',' if not loop.last }}
+                {%- endfor %}
+            from {{ arg_dict['temp_relation'] }}
+        );
+
     insert into {{ changed_units() }}
     (model_name, {{ names | join(', ') }}, invocation_id)
     select distinct

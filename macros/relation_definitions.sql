@@ -46,12 +46,10 @@
 
 {#- dbt's own, which says to the database each day what it says of a table already. -#}
 {% macro default__persist_docs(relation, model, for_relation, for_columns) -%}
-    {%- set is_kept = (
-        model.config.materialized == 'incremental' and is_incremental()
-    ) -%}
-    {%- if not (is_kept and is_defined_as(documented(model))) -%}
+    {%- if not (is_incremental() and is_defined_as(documented(model))) -%}
         {%- do dbt.default__persist_docs(relation, model, for_relation, for_columns) -%}
-        {%- if is_recorded(model) -%}
+        {#- other tables are made anew each time, and a view is defined with its SQL -#}
+        {%- if model.config.materialized == 'incremental' -%}
             {%- do define(documented(model)) -%}
         {%- endif -%}
     {%- endif -%}

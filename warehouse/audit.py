@@ -171,7 +171,7 @@ class Audit:
 
 
 def _hash_tests(manifest: Manifest) -> str:
-    """Over what the tests ask."""
+    """Over what the tests ask, with the macros that they may ask it by."""
     asked = [
         f"{node.unique_id} {node.raw_code} {getattr(node, 'test_metadata', '')}"
         for node in manifest.nodes.values()
@@ -180,7 +180,6 @@ def _hash_tests(manifest: Manifest) -> str:
     asked += [
         macro.macro_sql
         for macro in manifest.macros.values()
-        if (macro.package_name == "listenhouse" and "audit_since" in macro.macro_sql)
-        or macro.name.startswith("test_")
+        if macro.package_name == manifest.metadata.project_name
     ]
     return hashlib.sha256("\n".join(sorted(asked)).encode()).hexdigest()

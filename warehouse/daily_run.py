@@ -32,7 +32,7 @@ from warehouse.errors import (
     SourceError,
     StepTimedOutError,
 )
-from warehouse.garbage import without_collections
+from warehouse.garbage_collection import without_collections
 from warehouse.heartbeat import Signal, heartbeats, ping
 from warehouse.ops.run_record import RESUME, RunRecord
 from warehouse.ops.unfinished_run import find_resume_point

@@ -25,13 +25,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from warehouse.audit import Audit
 from warehouse.errors import StepFailedError
-from warehouse.garbage import without_collections
+from warehouse.garbage_collection import without_collections
 from warehouse.ops.run_record import RunRecord
 from warehouse.redaction import without_values
 from warehouse.run_log import get_logger
 from warehouse.settings import PROJECT_ROOT
 
 _logger = get_logger(__name__)
+
+_RESUME = "`listenhouse run --resume`: the load before it is complete and not repeated"
+
+_EXCLUDE = "--exclude-resource-type"
+
+_RULES = {"valid_columns": "broken_rules", "unique_keys": "key_columns"}
+"""By test that asks for several rules of a table, the column of its rows that names them."""
+
+# its failures are told by us, its results are in the run's log and in ops.dbt_results: writing them
+# down once more takes dbt a second
+_IN_SILENCE = ("--log-level", "none", "--log-level-file", "info", "--no-write-json")
 
 _FAILURES = frozenset(map(str, (NodeStatus.Error, NodeStatus.Fail, NodeStatus.RuntimeErr)))
 _SUCCESSES = frozenset(map(str, (NodeStatus.Success, NodeStatus.Pass)))
@@ -54,9 +65,6 @@ class BuildReport:
     warnings: int
     audit: str
     marts_schema: str
-
-
-_RESUME = "`listenhouse run --resume`: the load before it is complete and not repeated"
 
 
 def build(
@@ -106,16 +114,6 @@ def _build(
     if audit is not None:
         audit.succeed(get_invocation_id())
     return report
-
-
-_EXCLUDE = "--exclude-resource-type"
-
-_RULES = {"valid_columns": "broken_rules", "unique_keys": "key_columns"}
-"""By test that asks for several rules of a table, the column of its rows that names them."""
-
-# its failures are told by us, its results are in the run's log and in ops.dbt_results: writing them
-# down once more takes dbt a second
-_IN_SILENCE = ("--log-level", "none", "--log-level-file", "info", "--no-write-json")
 
 
 def _parse() -> Manifest:

@@ -305,16 +305,11 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
             _rebook(lock, person)
             counts = _delete(lock, person)
             _drop_failures(lock)
-            for schema in _schemas_with(lock, "model_builds"):
-                # each model is then built in full: also what only counts their listens
-                lock.execute(
-                    sql.SQL("delete from {}").format(sql.Identifier(schema, "model_builds"))
-                )
-            for schema in _schemas_with(lock, "changed_units"):
-                # the keys of what was built name users
-                lock.execute(
-                    sql.SQL("delete from {}").format(sql.Identifier(schema, "changed_units"))
-                )
+            # each model is then built in full: also what only counts their listens; and the keys
+            # of what was built name users
+            for table in ("model_builds", "changed_units"):
+                for schema in _schemas_with(lock, table):
+                    lock.execute(sql.SQL("delete from {}").format(sql.Identifier(schema, table)))
             row = lock.execute(
                 sql.SQL(
                     """

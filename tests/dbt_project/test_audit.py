@@ -357,6 +357,8 @@ def test_a_narrow_audit_reads_no_older_rows(audited: Audited) -> None:
         for unique_id, asked in audited.narrow.items()
         if nodes.get(nodes[unique_id].get("attached_node"), {}).get("name") in GROWING
     }
+    models = {nodes[nodes[unique_id]["attached_node"]]["name"] for unique_id in of_growing}
+    assert models == GROWING
     missed = _missed(audited, of_growing, of_late=False)
     names = {nodes[unique_id]["name"] for unique_id in of_growing}
     assert {one.partition(":")[0] for one in missed} == names

@@ -66,6 +66,32 @@ def test_a_model_is_built_in_full_when_its_code_changed(built: Warehouse) -> Non
     assert built.fingerprints() == whole
 
 
+def test_a_view_that_is_as_it_was_defined_is_left_until_a_full_refresh(built: Warehouse) -> None:
+    made = "select oid from pg_class where relname = 'int_listens_unnested'"
+    select = ("run", "--select", "int_listens_unnested")
+    # that of the template names its database
+    built.dbt(*select)
+    first = built.query(made)
+    built.dbt(*select)
+    assert built.query(made) == first
+    built.execute("drop view intermediate.int_listens_unnested")
+    built.dbt(*select)
+    second = built.query(made)
+    assert len(second) == 1
+    built.dbt(*select, "--full-refresh")
+    assert built.query(made) != second
+
+
+def test_a_unit_is_written_down_once_however_many_builds_nobody_audits(built: Warehouse) -> None:
+    built.execute("delete from intermediate.changed_units")
+    for _ in range(2):
+        # the unknown member is built each time
+        built.dbt("run", "--select", "dim_users")
+    assert built.query(
+        "select model_name, count(*) from intermediate.changed_units group by 1"
+    ) == [("dim_users", 1)]
+
+
 def test_outcomes_follow_lists_that_are_made_again_and_another_window(
     built: Warehouse, built_landing: Landing
 ) -> None:

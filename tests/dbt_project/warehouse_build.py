@@ -25,7 +25,7 @@ from psycopg import sql
 
 from tests.commands import run_command
 from tests.dbt_project.parsed_project import leave_parsed, parsed_project
-from warehouse.garbage import without_collections
+from warehouse.garbage_collection import without_collections
 from warehouse.settings import PROJECT_ROOT
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
