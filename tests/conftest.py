@@ -27,29 +27,33 @@ pytest_plugins = ["tests.programs"]
 
 LONGEST = (
     "drills",
+    "tests/docs/test_commands.py",
     "tests/dbt_project/test_history_of_crawls.py",
     "tests/warehouse/test_daily_run.py",
-    "tests/mutation/test_judge.py",
-    "tests/docs/test_commands.py",
-    "tests/monitoring/test_listening_page.py",
-    "tests/monitoring/metrics/test_prometheus_metrics.py",
     "tests/dbt_project/test_findings.py",
-    "tests/ingestion/test_landing.py",
-    "tests/dbt_project/test_as_of.py",
-    "tests/containers/test_compose.py",
-    "tests/dbt_project/test_conservation.py",
-    "tests/warehouse/test_backup.py",
-    "tests/recommender/test_retrain.py",
     "tests/dbt_project/test_incremental_builds.py",
-    "tests/dbt_project/test_unit_tests.py",
+    "tests/ingestion/test_landing.py",
+    "tests/mutation/test_judge.py",
+    "tests/monitoring/test_listening_page.py",
+    "tests/dbt_project/test_audit.py",
+    "tests/warehouse/test_forget.py",
+    "tests/dbt_project/test_boundary.py",
+    "tests/monitoring/metrics/test_prometheus_metrics.py",
+    "tests/warehouse/test_run_log.py",
     "tests/dbt_project/test_withdrawal.py",
     "tests/dbt_project/test_second_source.py",
-    "tests/dbt_project/test_boundary.py",
-    "tests/recommender/test_end_to_end.py",
+    "tests/containers/test_compose.py",
+    "tests/recommender/test_retrain.py",
+    "tests/warehouse/test_backup.py",
+    "tests/dbt_project/test_unit_tests.py",
+    "tests/dbt_project/test_as_of.py",
     "tests/monitoring/test_health_page.py",
     "tests/monitoring/alerts/test_command.py",
 )
-"""Groups of tests that take longest: they come first, so that no worker is left alone with one."""
+"""Groups of tests that take longest: they come first, so that no worker is left alone with one.
+
+Two that need the same template are not neighbours: one worker would wait while the other builds it.
+"""
 
 DATABASE = "test"
 """The name of a test's database, which those of its roles begin with."""

@@ -18,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 import psycopg
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import ModelNode, SeedNode
@@ -133,6 +134,25 @@ class Warehouse:
         nodes = [compiled.node for compiled in getattr(result.result, "results", [])]
         return {node.unique_id: node.compiled_code for node in nodes}
 
+    def rendered(self, jinja: str, *arguments: str) -> str:
+        """What dbt makes of a piece of jinja.
+
+        Args:
+            jinja: With the project's macros.
+            *arguments: As on the command line.
+
+        Raises:
+            CompilationError: It cannot be rendered; says why.
+        """
+        with self._environment():
+            result = self._invoke("compile", "--inline", jinja, *arguments)
+        if not isinstance(result.result, RunExecutionResult):
+            # dbt's own says only that something did not parse
+            assert result.exception is not None
+            raise result.exception.__context__ or result.exception
+        text: str = result.result.results[0].node.compiled_code
+        return text
+
     def parse(self) -> dict[str, Any]:
         """What dbt knows of the project: the content of `manifest.json`."""
         self._leave_parsed()
@@ -194,7 +214,8 @@ class Warehouse:
 
     def _invoke(self, *arguments: str) -> dbtRunnerResult:
         options = [part for pair in pairwise(arguments) if pair[0] in _DECIDING for part in pair]
-        if not options and arguments[0] != "parse":
+        # what is rendered by itself has no schema
+        if (not options and arguments[0] != "parse") or "--inline" in arguments:
             manifest = parsed_project(self.url)
         else:
             # what dbt left of the same options, it reads

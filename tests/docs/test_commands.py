@@ -45,7 +45,10 @@ ELSEWHERE = {
     "dlt pipeline listen_history run": (DLT, "dlt pipeline listen_history run"),
     "dlt pipeline listen_history info": (DLT, "dlt pipeline listen_history info"),
     "dbt build --vars": ("tests/dbt_project/test_as_of.py", "build --vars"),
-    "dbt build --select fct_listens+": (DAILY_RUN, "dbt build --quiet --select fct_listens+"),
+    "dbt build --select fct_listens+": (
+        "tests/dbt_project/test_boundary.py",
+        "BUILD --select fct_listens+",
+    ),
     "dbt build": (DAILY_RUN, "dbt build --quiet"),
     # these parse the project, which takes as long as all that is executed here
     "dbt seed": ("tests/dbt_project/test_before_any_load.py", "dbt seed"),
