@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,15 +27,14 @@ import pyarrow as pa
 
 from ingestion.decoding import Page, RejectedRecord
 from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
-from ingestion.pages import PAGE_SIZE, PageReader
+from ingestion.pages import PageReader
 from ingestion.spool import KeyColumns, Spool, key_columns, key_integers, packed_keys
+from ingestion.undeclared_fields import UndeclaredFields
 from warehouse.errors import IncompleteCrawlError
 from warehouse.run_log import get_logger
 
 MOST_CRAWLS = 4
 """A first crawl of an endpoint, and three more when its figures do not add up."""
-
-_PAGES_AHEAD_PER_THREAD = 4
 
 _MOST_REASONS_LOGGED = 20
 
@@ -44,6 +44,19 @@ _logger = get_logger(__name__)
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with endpoint name, pages read, pages in all."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What landing holds of an endpoint before a crawl.
+
+    Attributes:
+        keys: Keys of the versions that are valid, None before the first load.
+        columns: Columns of its table, none before the first load.
+    """
+
+    keys: KeyColumns | None
+    columns: Set[str]
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,7 @@ class _Reading:
 
     spool: Spool
     totals: list[int] = field(default_factory=list)
+    repeated_page: str | None = None
     rejected: list[RejectedRecord] = field(default_factory=list)
     forgotten: int = 0
     repeated_rows: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -116,6 +130,8 @@ class _Reading:
 
     def doubt(self) -> str | None:
         """Says why rows may have moved while this pass read them, or None."""
+        if self.repeated_page:
+            return self.repeated_page
         if not self.is_at_rest:
             return f"the total went from {min(self.totals)} to {max(self.totals)} between its pages"
         if self.row_count != self.totals[0]:
@@ -133,6 +149,7 @@ class _Reading:
         """Whether keys repeat in the data itself: alike in two passes, totals at rest."""
         return (
             other is not None
+            and not self.repeated_page
             and self.is_at_rest
             and other.is_at_rest
             and self.row_count == other.row_count == self.totals[0] == other.totals[0]
@@ -144,7 +161,7 @@ def crawl_endpoint(
     reader: PageReader,
     endpoint: Endpoint,
     folder: Path,
-    landed: KeyColumns | None,
+    landed: Landed,
     on_page: ProgressCallback,
 ) -> CrawledEndpoint:
     """Reads all rows of an endpoint, again where they may have moved meanwhile.
@@ -153,7 +170,7 @@ def crawl_endpoint(
         reader: Fetches pages.
         endpoint: What to crawl.
         folder: Where the spool goes.
-        landed: Keys of the versions that landing holds valid, None before the first load.
+        landed: What landing holds of it.
         on_page: Told of each page read.
 
     Returns:
@@ -167,9 +184,10 @@ def crawl_endpoint(
     doubts = []
     for attempt in range(1, MOST_CRAWLS + 1):
         spool = Spool(endpoint, folder / f"{endpoint.name}-{attempt}.arrow")
-        reading = _read_all(reader, endpoint, spool, on_page)
-        if landed is not None:
-            reading.missing = _find_missing(endpoint, reading, landed)
+        fields = UndeclaredFields(endpoint, landed.columns)
+        reading = _read_all(reader, endpoint, spool, fields, on_page)
+        if landed.keys is not None:
+            reading.missing = _find_missing(endpoint, reading, landed.keys)
         doubt, level = reading.doubt(), logging.WARNING
         is_proven = doubt is None or reading.repeats_like(previous)
         if is_proven and (previous is not None or not len(reading.missing)):
@@ -209,42 +227,59 @@ def _log_proof(crawled: CrawledEndpoint, page_count: int, attempt: int) -> None:
 
 
 def _read_all(
-    reader: PageReader, endpoint: Endpoint, spool: Spool, on_page: ProgressCallback
+    reader: PageReader,
+    endpoint: Endpoint,
+    spool: Spool,
+    fields: UndeclaredFields,
+    on_page: ProgressCallback,
 ) -> _Reading:
+    """Reads page after page, as far as the total asks for and there is anything new."""
     reading = _Reading(spool)
+    seen: dict[int, int] = {}
     with spool:
-        first = reader.read(endpoint, 1)
+        first, size = reader.read_first(endpoint)
         # one more than the total asks for: rows there mean that the total is too small
-        page_count = -(-first.total // PAGE_SIZE) + 1
-        for number, page in enumerate(_pages(reader, endpoint, first, page_count), 1):
-            reading.totals.append(page.total)
-            reading.rejected.extend(page.rejected)
-            reading.forgotten += page.forgotten
-            spool.append(page.records, page.undeclared)
-            on_page(endpoint.name, number, page_count)
+        page_count = -(-first.total // (first.row_count or size)) + 1
+        with closing(_pages(reader, endpoint, first, size, page_count)) as pages:
+            for number, page in enumerate(pages, 1):
+                if page.row_count and page.fingerprint in seen:
+                    earlier = seen[page.fingerprint]
+                    reading.repeated_page = f"page {number} is page {earlier} again"
+                    break
+                seen[page.fingerprint] = number
+                admitted = fields.admit(page)
+                reading.totals.append(page.total)
+                reading.rejected.extend(admitted.rejected)
+                reading.forgotten += page.forgotten
+                spool.append(admitted)
+                on_page(endpoint.name, number, page_count)
+                # whatever the total says: after an empty page nothing comes
+                if not page.row_count:
+                    break
     reading.repeated_rows, reading.repeated_keys = _find_repeated(spool.read_keys())
     return reading
 
 
-def _pages(reader: PageReader, endpoint: Endpoint, first: Page, page_count: int) -> Iterator[Page]:
+def _pages(
+    reader: PageReader, endpoint: Endpoint, first: Page, size: int, page_count: int
+) -> Generator[Page]:
     """Yields pages in order; a bounded number is fetched ahead, so that memory is bounded."""
     yield first
-    numbers = iter(range(2, page_count + 1))
-    ahead: deque[Future[Page]] = deque()
+    asked, most_ahead = 1, reader.pages_ahead
+    ahead: deque[Future[Page | None]] = deque()
     pool = ThreadPoolExecutor(reader.threads, thread_name_prefix=f"crawl-{endpoint.name}")
     try:
-        while True:
-            for number in numbers:
-                ahead.append(pool.submit(reader.read, endpoint, number))
-                if len(ahead) >= reader.threads * _PAGES_AHEAD_PER_THREAD:
-                    break
-            if not ahead:
-                return
-            yield ahead.popleft().result()
-    except BaseException:
-        # after a failed page the others are of no use: do not wait out their retries
-        reader.abandon()
-        raise
+        for number in range(2, page_count + 1):
+            while len(ahead) < most_ahead and asked < page_count:
+                asked += 1
+                ahead.append(pool.submit(reader.read_ahead, endpoint, asked, size))
+            page = ahead.popleft().result() if ahead else None
+            if page is None:
+                # pages this long are read one at a time
+                most_ahead = 0
+                asked = max(asked, number)
+                page = reader.read(endpoint, number, size)
+            yield page
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

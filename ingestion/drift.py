@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from ingestion.crawl import CrawledEndpoint
-from ingestion.merge import DLT_COLUMNS, name_undeclared_columns
+from ingestion.undeclared_fields import DLT_COLUMNS, name_undeclared_columns
 
 
 def describe_drift(
@@ -27,7 +27,7 @@ def describe_drift(
         One line per field that came or went.
     """
     endpoint = crawled.endpoint
-    landed = _column_names(connection, schema, endpoint.name)
+    landed = column_names(connection, schema, endpoint.name)
     added = name_undeclared_columns(endpoint, crawled.spool.undeclared_names)
     lines = [
         f"/{endpoint.name} serves a field that is not declared, {name!r}: it lands as the json "
@@ -44,7 +44,8 @@ def describe_drift(
     return lines
 
 
-def _column_names(connection: psycopg.Connection, schema: str, table: str) -> set[str]:
+def column_names(connection: psycopg.Connection, schema: str, table: str) -> set[str]:
+    """The columns of a table; none where there is no such table."""
     rows = connection.execute(
         "select column_name from information_schema.columns "
         "where table_schema = %s and table_name = %s",

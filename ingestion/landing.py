@@ -23,7 +23,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from ingestion import PIPELINE
-from ingestion.crawl import CrawledEndpoint, ProgressCallback, crawl_endpoint
+from ingestion.crawl import CrawledEndpoint, Landed, ProgressCallback, crawl_endpoint
 from ingestion.crawl_ledger import (
     Crawl,
     EndpointFigures,
@@ -31,7 +31,7 @@ from ingestion.crawl_ledger import (
     create_crawls,
     next_boundary,
 )
-from ingestion.drift import describe_drift
+from ingestion.drift import column_names, describe_drift
 from ingestion.endpoint import ROW_HASH, Endpoint
 from ingestion.landed_versions import read_current_versions
 from ingestion.landing_pipeline import landing_pipeline
@@ -40,7 +40,7 @@ from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from ingestion.pages import HttpCounters, PageReader
 from ingestion.quarantine import create_rejected_records, record_rejections
 from ingestion.shrink_guard import refuse_shrunk
-from ingestion.spool import KeyColumns, key_columns, packed_keys
+from ingestion.spool import key_columns, packed_keys
 from ingestion.tombstones import read_tombstones
 from warehouse.database import create_schema, describe
 from warehouse.errors import DatabaseError, SettingsError
@@ -108,11 +108,11 @@ def load(
         drift: list[str] = []
         try:
             for endpoint in ENDPOINTS:
-                landed = _read_landed_keys(lock, settings, endpoint)
+                landed = _read_landed(lock, settings, endpoint)
                 rows = crawl_endpoint(reader, endpoint, folder, landed, on_page)
-                if landed is not None and not accept_shrink:
+                if landed.keys is not None and not accept_shrink:
                     seen = zip(rows.read_keys(), rows.rejected_keys(), strict=True)
-                    refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed)
+                    refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed.keys)
                 crawled.append(rows)
                 carried[endpoint.name] = _find_carried(lock, settings, rows)
                 changes = describe_drift(lock, LANDING_SCHEMA, rows)
@@ -174,12 +174,13 @@ def _land(
     return crawl, package
 
 
-def _read_landed_keys(
-    connection: psycopg.Connection, settings: Settings, endpoint: Endpoint
-) -> KeyColumns | None:
-    """Reads the keys of the versions that are valid, None before the first load."""
+def _read_landed(connection: psycopg.Connection, settings: Settings, endpoint: Endpoint) -> Landed:
+    """Reads the keys of the versions that are valid, and the columns that there are."""
     landed = read_current_versions(connection, settings, LANDING_SCHEMA, endpoint, endpoint.key)
-    return None if landed is None else key_columns(endpoint, landed)
+    return Landed(
+        keys=None if landed is None else key_columns(endpoint, landed),
+        columns=column_names(connection, LANDING_SCHEMA, endpoint.name),
+    )
 
 
 def _find_carried(

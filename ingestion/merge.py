@@ -15,15 +15,13 @@ from datetime import datetime
 import dlt
 import msgspec
 import pyarrow as pa
-from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.schema.typing import TColumnSchema
 from dlt.extract import DltResource
 
 from ingestion.crawl import CrawledEndpoint
-from ingestion.endpoint import ROW_HASH, UNDECLARED, Endpoint
+from ingestion.endpoint import ROW_HASH, UNDECLARED
 from ingestion.landing_pipeline import run_pipeline
-
-DLT_COLUMNS = frozenset({ROW_HASH, "_dlt_valid_from", "_dlt_valid_to", "_dlt_load_id", "_dlt_id"})
+from ingestion.undeclared_fields import name_undeclared_columns
 
 
 @dataclass(frozen=True)
@@ -150,29 +148,3 @@ def _expand(rows: pa.Table, undeclared: Mapping[str, str]) -> pa.Table:
         values = [bytes(row[name]).decode() if name in row else None for row in fields]
         rows = rows.append_column(column, pa.array(values, pa.string()))
     return rows
-
-
-def name_undeclared_columns(endpoint: Endpoint, names: set[str]) -> dict[str, str]:
-    """Gives each undeclared field a column of its own, in dlt's spelling.
-
-    Two fields can be one name in that spelling, or that of a declared column: a number then
-    keeps them apart, the same on every crawl that serves the same fields.
-
-    Args:
-        endpoint: Whose fields.
-        names: Names of the fields, as served.
-
-    Returns:
-        The column by field.
-    """
-    # PostgreSQL cuts longer names off
-    naming = NamingConvention(max_length=63)
-    taken = {*endpoint.arrow_types, *DLT_COLUMNS}
-    columns: dict[str, str] = {}
-    for name in sorted(names):
-        spelled = naming.normalize_identifier(name.strip() or "unnamed")
-        column, number = spelled, 2
-        while column in taken or column in columns.values():
-            column, number = f"{spelled}_{number}", number + 1
-        columns[name] = column
-    return columns

@@ -19,9 +19,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from ingestion.decoding import Page
 from ingestion.endpoint import Endpoint, Record
 
 CHUNK_ROWS = 20_000
+CHUNK_BYTES = 64_000_000
+"""A chunk ends where either is reached; bytes are those of the pages, as served."""
 
 KeyColumns = tuple[npt.NDArray[np.int64], ...]
 """The key columns of rows, one array a column; timestamps as microseconds, null as the
@@ -49,6 +52,7 @@ class Spool:
         self._path = path
         self._pending: list[Record] = []
         self._pending_undeclared: dict[int, dict[str, Any]] = {}
+        self._pending_bytes = 0
         self._keys: list[tuple[npt.NDArray[np.int64], ...]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = pa.ipc.new_file(path, endpoint.spool_schema)
@@ -68,20 +72,16 @@ class Spool:
             self._flush()
         self._writer.close()
 
-    def append(self, records: Sequence[Record], undeclared: dict[int, dict[str, Any]]) -> None:
-        """Adds the records of a page.
-
-        Args:
-            records: Rows in served order.
-            undeclared: Undeclared fields, by position in `records`.
-        """
+    def append(self, page: Page) -> None:
+        """Adds the records of a page, in served order."""
         offset = len(self._pending)
-        for position, fields in undeclared.items():
+        for position, fields in page.undeclared.items():
             self._pending_undeclared[offset + position] = fields
             self.undeclared_names.update(fields)
-        self._pending.extend(records)
-        self.row_count += len(records)
-        if len(self._pending) >= CHUNK_ROWS:
+        self._pending.extend(page.records)
+        self._pending_bytes += page.byte_count
+        self.row_count += len(page.records)
+        if len(self._pending) >= CHUNK_ROWS or self._pending_bytes >= CHUNK_BYTES:
             self._flush()
 
     def read_keys(self) -> KeyColumns:
@@ -111,6 +111,7 @@ class Spool:
         self._keys.append(key_columns(self._endpoint, batch))
         self._pending = []
         self._pending_undeclared = {}
+        self._pending_bytes = 0
 
     def _to_batch(
         self, records: list[Record], undeclared: dict[int, dict[str, Any]]

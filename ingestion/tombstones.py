@@ -15,7 +15,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
@@ -67,16 +67,9 @@ class Tombstones:
             for position, record in enumerate(page.records)
             if not self.cover(getattr(record, endpoint.person))
         ]
-        places = {position: place for place, position in enumerate(kept)}
         rejected = [record for record in page.rejected if not self._cover_rejected(record)]
-        return Page(
-            total=page.total,
-            records=[page.records[position] for position in kept],
-            undeclared={
-                places[position]: fields
-                for position, fields in page.undeclared.items()
-                if position in places
-            },
+        return replace(
+            page.select(kept),
             rejected=rejected,
             forgotten=page.row_count - len(kept) - len(rejected),
         )

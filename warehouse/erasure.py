@@ -12,7 +12,6 @@ erasure open, and to run it again looks for all of it once more.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from psycopg.types.json import Jsonb
 from ingestion import moovitamix, spotify
 from ingestion.addresses import pattern_of
 from ingestion.crawl_ledger import create_crawls, table_exists
-from ingestion.decoding import readable_person
+from ingestion.decoding import person_of_rejected
 from ingestion.endpoint import Endpoint
 from ingestion.quarantine import create_rejected_records
 from ingestion.tombstones import (
@@ -594,12 +593,7 @@ def _quarantined(
 
 
 def _owner(endpoint: Endpoint, record: str) -> str | None:
-    try:
-        owner = readable_person(endpoint, json.loads(record, strict=False))
-    except ValueError:
-        # what PostgreSQL cannot store is written with escapes, which are no JSON
-        written = re.search(rf'"{endpoint.person}"\s*:\s*"?\s*(-?\d+)', record)
-        owner = int(written[1]) if written else None
+    owner = person_of_rejected(endpoint, record)
     return None if owner is None else str(owner)
 
 

@@ -107,8 +107,10 @@ class Settings:
         simulator_port: TCP port of the simulator (`LISTENHOUSE_SIMULATOR_PORT`).
         metrics_port: TCP port of the metrics for Prometheus (`LISTENHOUSE_METRICS_PORT`).
         crawl_threads: Pages fetched at the same time (`LISTENHOUSE_CRAWL_THREADS`).
-        request_timeout_seconds: Longest wait for one answer
+        request_timeout_seconds: Longest wait for the whole of one answer
             (`LISTENHOUSE_REQUEST_TIMEOUT_SECONDS`).
+        max_answer_megabytes: Longest body of an answer, after it was decompressed
+            (`LISTENHOUSE_MAX_ANSWER_MEGABYTES`).
         request_attempts: Tries for one page before the crawl fails
             (`LISTENHOUSE_REQUEST_ATTEMPTS`).
         retry_seconds: Longest time spent on one page, tries and waits together
@@ -161,6 +163,7 @@ class Settings:
     metrics_port: int = METRICS_PORT
     crawl_threads: int = 8
     request_timeout_seconds: float = 60.0
+    max_answer_megabytes: int = 64
     request_attempts: int = 6
     retry_seconds: float = 300.0
     trigger: str = MANUAL
@@ -307,6 +310,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         metrics_port=read.number("METRICS_PORT", METRICS_PORT, 1, 65535),
         crawl_threads=read.number("CRAWL_THREADS", 8, 1, 64),
         request_timeout_seconds=float(read.number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
+        max_answer_megabytes=read.number("MAX_ANSWER_MEGABYTES", 64, 1, 1000),
         request_attempts=read.number("REQUEST_ATTEMPTS", 6, 1, 50),
         retry_seconds=float(read.number("RETRY_SECONDS", 300, 1, 86_400)),
         trigger=read.text("TRIGGER") or MANUAL,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 TIMESTAMP = "2026-03-01T10:00:00.000001"
@@ -28,6 +28,8 @@ class Answer:
     claimed_length: int | None = None
     resets: bool = False
     hangs: bool = False
+    writes: Callable[[BinaryIO], object] | None = None
+    """Writes all of the answer, header included, as long as it likes."""
 
 
 Fault = Callable[["ScriptedApi", str, int, int], Answer | None]
@@ -41,6 +43,8 @@ class ScriptedApi:
         self.url = ""
         self.records: dict[str, list[Any]] = {"users": [], "tracks": [], "listen_history": []}
         self.totals: dict[str, int] = {}
+        self.most_rows = 100
+        self.states_size = True
         self.fault: Fault | None = None
         self.calls: Counter[tuple[str, int]] = Counter()
         self.lock = threading.Lock()
@@ -49,10 +53,12 @@ class ScriptedApi:
     def page(self, endpoint: str, number: int, size: int) -> bytes:
         """The page as the API's contract has it."""
         rows = self.records[endpoint]
+        size = min(size, self.most_rows)
         shown = rows[(number - 1) * size : number * size]
         items = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in shown]
         total = self.totals.get(endpoint, len(rows))
-        tail = f'"total":{total},"page":{number},"size":{size},"pages":{-(-total // size)}'
+        stated = f'"size":{size},' if self.states_size else ""
+        tail = f'"total":{total},"page":{number},{stated}"pages":{-(-total // size)}'
         return b'{"items":[' + b", ".join(items) + b"]," + tail.encode() + b"}"
 
 
@@ -118,6 +124,11 @@ def serve(api: ScriptedApi) -> Iterator[ScriptedApi]:
             self.answer(answer or Answer(body))
 
         def answer(self, answer: Answer) -> None:
+            if answer.writes:
+                self.close_connection = True
+                with contextlib.suppress(OSError):
+                    answer.writes(self.wfile)
+                return
             if answer.hangs:
                 api.closing.wait()
             if answer.hangs or answer.resets:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ingestion.endpoint import Endpoint
 from ingestion.moovitamix import ENDPOINTS
-from ingestion.pages import PAGE_SIZE, HttpCounters, PageReader
+from ingestion.pages import HttpCounters, PageReader
 from ingestion.shrink_guard import SMALLEST_SHARE_OF_ROWS
 from warehouse.checks.finding import Finding, Status, counted
 from warehouse.errors import SourceError
@@ -46,12 +46,13 @@ def check_source(settings: Settings, landed: Mapping[str, int]) -> list[Finding]
 
 def _check_endpoint(reader: PageReader, endpoint: Endpoint, landed: int | None) -> Finding:
     try:
-        first = reader.read(endpoint, 1)
-        page_count = max(1, -(-first.total // PAGE_SIZE))
-        last = reader.read(endpoint, page_count)
+        first, size = reader.read_first(endpoint)
+        rows_per_page = first.row_count or size
+        page_count = max(1, -(-first.total // rows_per_page))
+        last = reader.read(endpoint, page_count, size)
     except SourceError as error:
         return Finding(_CHECK, endpoint.name, Status.WRONG, str(error))
-    expected = first.total - (page_count - 1) * PAGE_SIZE
+    expected = first.total - (page_count - 1) * rows_per_page
     rejected = len(first.rejected) + (len(last.rejected) if page_count > 1 else 0)
     status, detail = Status.OK, f"answers, reports {counted(first.total, 'row')}"
     if first.total != last.total:
