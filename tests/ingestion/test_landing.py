@@ -148,6 +148,12 @@ BAD_USERS = {
         "date value out of range - at `$.created_at`"
     ),
     b'{"id": 906, "gender": ["Male"]}': "Expected `str | null`, got `array` - at `$.gender`",
+    b'{"id": 907, "x": ' + b"[" * 5_000 + b"]" * 5_000 + b"}": "Nested more than 100 levels deep",
+    b'{"id": 908, "x": ' + b"9" * 6_000 + b"}": "Integer of more than 1,000 digits - at `$.x`",
+    b'{"id": 909, "x": 1e999}': "Number out of the range of double precision - at `$.x`",
+    b'{"id": 910, "gender": "\\x41"}': "The record is no JSON: Invalid \\escape",
+    b'{"id": 911, "gender": "5" disk"}': "The record is no JSON: Expecting ',' delimiter",
+    b'{"id": 912, "x": [1, 2}': "The record is no JSON: Expecting ',' delimiter",
 }
 
 
@@ -155,12 +161,12 @@ def test_bad_records_are_kept_verbatim_and_their_neighbours_land(
     landing: Landing, api: ScriptedApi
 ) -> None:
     for number, record in enumerate(BAD_USERS):
-        api.records["users"].insert(20 * number, record)
+        api.records["users"].insert(12 * number, record)
     landing.load()
     report = landing.load()
 
     figures = report.crawl.figures["users"]
-    assert (figures.reported, figures.landed, figures.rejected) == (260, 250, 10)
+    assert (figures.reported, figures.landed, figures.rejected) == (266, 250, 16)
     # served twice, kept once
     rejected = landing.rows(
         """
@@ -225,9 +231,13 @@ def test_a_key_that_can_be_read_keeps_its_version(landing: Landing, api: Scripte
     landing.load()
     api.records["users"][6] = user(7) | {"id": "7"}
     api.records["users"][7] = user(8, gender=["Male"])
+    api.records["users"][8] = b'{"x": \\x41, "id": 9}'
+    # more new fields than the table may have
+    api.records["users"][9] = user(10) | {f"field {number}": 1 for number in range(1_700)}
     second = landing.load()
 
-    assert (second.closed["users"], second.crawl.figures["users"].carried) == (0, 2)
+    assert (second.closed["users"], second.crawl.figures["users"].carried) == (0, 4)
+    assert second.drift == []
 
 
 def test_a_key_with_a_zone_that_nobody_asked_for_keeps_its_version(

@@ -296,6 +296,8 @@ def test_a_source_that_went_wrong_is_found(house: House) -> None:
         "listen_history": house.api.records["listen_history"],
     }
     api.totals["tracks"] = 31
+    # which is nothing wrong
+    api.most_rows = 50
     api.fault = lambda _api, endpoint, _page, _call: (
         Answer(b'{"detail": "other"}') if endpoint == "listen_history" else None
     )
