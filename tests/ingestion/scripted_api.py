@@ -45,6 +45,7 @@ class ScriptedApi:
         self.totals: dict[str, int] = {}
         self.most_rows = 100
         self.states_size = True
+        self.skips_by_asked_size = False
         self.fault: Fault | None = None
         self.calls: Counter[tuple[str, int]] = Counter()
         self.lock = threading.Lock()
@@ -53,8 +54,9 @@ class ScriptedApi:
     def page(self, endpoint: str, number: int, size: int) -> bytes:
         """The page as the API's contract has it."""
         rows = self.records[endpoint]
-        size = min(size, self.most_rows)
-        shown = rows[(number - 1) * size : number * size]
+        asked, size = size, min(size, self.most_rows)
+        skipped = (number - 1) * (asked if self.skips_by_asked_size else size)
+        shown = rows[skipped : skipped + size]
         items = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in shown]
         total = self.totals.get(endpoint, len(rows))
         stated = f'"size":{size},' if self.states_size else ""

@@ -26,7 +26,6 @@ BAD_RECORDS = {
     '{"id": 901, "x": {"y": -1.5e999}}': f"{OUT_OF_RANGE} - at `$.x.*`",
     '{"id": 901, "x": 1e-999}': f"{OUT_OF_RANGE} - at `$.x`",
     '{"id": 901, "%s": 1}' % ("n" * 256): "The name of a field has more than 255 characters",
-    '{"id": 901, "gender": "%s"}' % ("n" * 16_000_000): "The record is longer than 16 MB",
     '{"id": 901, "gender": "\\x41"}': f"{NO_JSON}Invalid \\escape",
     '{"\\x41": 1, "id": 901}': f"{NO_JSON}Invalid \\escape",
     '{"id": 901, "gender": "\\u12"}': f"{NO_JSON}Invalid \\uXXXX escape",
@@ -68,6 +67,16 @@ def test_a_bad_record_costs_only_itself_wherever_it_stands(bad: str) -> None:
         assert rejected.reason
         key = None if bad in NAMELESS else 901
         assert (rejected.key, rejected.person_id) == (key and (key,), key)
+
+
+def test_a_record_that_is_too_long_costs_only_itself() -> None:
+    long = '{"gender": "%s", "id": 901}' % ("n" * 16_000_000)
+    page = decode_page(USERS, users_page([user(1), long, user(2)]))
+
+    assert len(page.records) == 2
+    (rejected,) = page.rejected
+    assert (rejected.reason, rejected.key) == ("The record is longer than 16 MB", (901,))
+    assert rejected.record == long
 
 
 def test_what_is_within_bounds_lands_as_it_is() -> None:

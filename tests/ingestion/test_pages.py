@@ -222,15 +222,18 @@ def test_a_retry_after_that_says_nothing_is_none(crawl: Crawl, asked: str) -> No
         crawl()
 
 
-def test_the_budget_bounds_tries_and_waits_together(crawl: Crawl) -> None:
+@pytest.mark.parametrize(("timeout", "tries"), [(0.3, 2), (60, 1)])
+def test_the_budget_bounds_tries_and_waits_together(
+    crawl: Crawl, timeout: float, tries: int
+) -> None:
     crawl.api.fault = always(ENDLESS["body, byte by byte"])
 
     begin = time.monotonic()
     with pytest.raises(SourceError, match="page 2"):
-        crawl(retry_seconds=0.5, request_timeout_seconds=0.3, request_attempts=50)
+        crawl(retry_seconds=0.5, request_timeout_seconds=timeout, request_attempts=50)
     assert time.monotonic() - begin < 3
-    # the second try had what was left, and a wait after it would have been too long
-    assert crawl.api.calls["users", 2] == 2
+    # the last try had what was left, and a wait after it would have been too long
+    assert crawl.api.calls["users", 2] == tries
 
 
 def test_a_wait_that_ends_after_the_budget_is_not_begun(crawl: Crawl) -> None:
@@ -287,6 +290,12 @@ def test_a_smaller_page_than_was_asked_for_is_crawled_by(
     # in one pass: every page once, and the empty one after them
     assert set(crawl.api.calls.values()) == {1}
     assert max(page for _, page in crawl.api.calls) == -(-250 // most_rows) + 1
+
+
+def test_an_api_that_skips_by_the_size_it_was_asked_for_is_asked_for_less(crawl: Crawl) -> None:
+    crawl.api.most_rows, crawl.api.skips_by_asked_size = 50, True
+
+    assert crawl().landed == 250
 
 
 def test_a_size_that_is_stated_and_not_kept_to_does_no_harm(crawl: Crawl) -> None:
