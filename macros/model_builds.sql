@@ -2,8 +2,9 @@
     table intermediate.model_builds says: for each table which crawl it is as of, and
     which code it was built from, written in the transaction that builds it.
 
-    A build of a crawl that was withdrawn, or from other code than now, does not count:
-    the model is then built in full, as with --full-refresh. -#}
+    A build of a crawl that was withdrawn, from other code than now, or from before an import
+    that tells plays otherwise, does not count: the model is then built in full, as with
+    --full-refresh. -#}
 
 {% macro model_builds() -%}
     {{ return(api.Relation.create(
@@ -143,6 +144,22 @@ cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp(
         {%- if not is_incremental() %}
         {{ analyze(this) }};
         {%- endif %}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A hook of a model whose rows can be told otherwise by what landed later, at the time in
+    this column: what was built from it before is built in full. -#}
+{% macro discount_builds_before(column) -%}
+    {%- if execute -%}
+        {%- set names = [] -%}
+        {%- for node in graph.nodes.values()
+            if is_recorded(node) and model.unique_id in ancestors(node.unique_id) -%}
+            {%- do names.append("'" ~ node.name ~ "'") -%}
+        {%- endfor -%}
+        delete from {{ model_builds() }}
+        where
+            model_name in ({{ names | join(', ') }})
+            and built_until_at < (select max({{ column }}) from {{ this }})
     {%- endif -%}
 {%- endmacro %}
 

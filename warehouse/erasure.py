@@ -589,7 +589,7 @@ def _quarantined(
             yield record_hash, _owner(endpoints[name], record), record
         elif not source.crawled:
             # what is imported is filed under whose it is
-            yield record_hash, name.removeprefix(spotify.rejected_of("")), record
+            yield record_hash, spotify.owner_of_rejected(name), record
 
 
 def _owner(endpoint: Endpoint, record: str) -> str | None:

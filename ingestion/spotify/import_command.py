@@ -5,19 +5,21 @@ In: settings, an export and whose it is. Out: the import, and its figures on the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from ingestion.spotify import LANDING_SCHEMA, PIPELINE
+from ingestion.spotify import ACCOUNT_STREAMS, LANDING_SCHEMA, PIPELINE
 from ingestion.spotify.export import is_single_file, read_export
 from ingestion.spotify.landing import ImportReport, import_files, refuse_forgotten
+from ingestion.spotify.listens import MIN_PLAYED_MS
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
 
-def run_import(settings: Settings, export: Path, user: str) -> ImportReport:
+def run_import(settings: Settings, export: Path, user: str) -> list[ImportReport]:
     """Runs an import and shows it.
 
     Args:
@@ -26,7 +28,7 @@ def run_import(settings: Settings, export: Path, user: str) -> ImportReport:
         user: Whose it is, as the marts are to name them.
 
     Returns:
-        What was landed.
+        What was landed, by kind of event.
 
     Raises:
         ListenhouseError: Something a person has to act on.
@@ -39,22 +41,34 @@ def run_import(settings: Settings, export: Path, user: str) -> ImportReport:
         refuse_forgotten(settings, lock, user)
         record.begin()
         with record.step("import"):
-            report = import_files(settings, lock, files, user, is_whole=not is_single_file(export))
-    console = Console(markup=False, highlight=False)
-    console.print(
-        f"{report.events:,} events in {report.files:,} files, {report.new:,} of them new in "
-        f"{LANDING_SCHEMA}.streams.",
-        soft_wrap=True,
-    )
-    if report.rejected:
+            is_whole = not is_single_file(export)
+            reports = import_files(settings, lock, files, user, is_whole=is_whole)
+    _show(reports)
+    return reports
+
+
+def _show(reports: Sequence[ImportReport]) -> None:
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    for report in reports:
         console.print(
-            f"{report.rejected:,} records do not fit and are in {LANDING_SCHEMA}.rejected_records, "
-            "with the reason.",
-            soft_wrap=True,
+            f"{report.events:,} events in {report.files:,} files, {report.new:,} of them new in "
+            f"{report.table}."
         )
-    if report.new:
+        if report.trackless or report.short:
+            console.print(
+                f"No listens among them: {report.trackless:,} name no track (episodes, books, "
+                f"files of one's own), {report.short:,} are under {MIN_PLAYED_MS // 1000} seconds."
+            )
+        if report.table == f"{LANDING_SCHEMA}.{ACCOUNT_STREAMS.name}":
+            console.print(
+                "This is the account data: one year, to the minute, tracks without ids. The "
+                "extended streaming history has all; import it as well when it comes: what both "
+                "tell is counted once."
+            )
+    if rejected := sum(report.rejected for report in reports):
         console.print(
-            "They are in the marts after the next load and build: `listenhouse run`.",
-            soft_wrap=True,
+            f"{rejected:,} records do not fit and are in {LANDING_SCHEMA}.rejected_records, "
+            "with the reason."
         )
-    return report
+    if any(report.new for report in reports):
+        console.print("Listens are in the marts after the next load and build: `listenhouse run`.")

@@ -10,10 +10,11 @@ moment, that of the last committed crawl (docs/decisions/0002).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import msgspec
@@ -24,13 +25,16 @@ from dlt.common.schema.typing import TColumnSchema
 from psycopg import sql
 
 from ingestion.crawl_ledger import next_boundary, table_exists
-from ingestion.endpoint import ROW_HASH
+from ingestion.decoding import Page
+from ingestion.endpoint import ROW_HASH, Endpoint
 from ingestion.landing_pipeline import landing_pipeline, run_pipeline
 from ingestion.moovitamix import ENDPOINTS
 from ingestion.moovitamix import LANDING_SCHEMA as CRAWLED_SCHEMA
 from ingestion.quarantine import create_rejected_records, record_rejections
-from ingestion.spotify import LANDING_SCHEMA, PIPELINE, STREAMS, rejected_of
+from ingestion.spotify import ACCOUNT_STREAMS, LANDING_SCHEMA, PIPELINE, STREAMS, rejected_of
 from ingestion.spotify.export import ExportFile
+from ingestion.spotify.listens import NO_TRACK, TOO_SHORT, why_no_listen
+from ingestion.spotify.records import AccountStream, Stream
 from ingestion.tombstones import read_tombstones
 from warehouse.database import create_schema
 from warehouse.errors import LandingError
@@ -41,30 +45,29 @@ _logger = get_logger(__name__)
 
 USER_ID, DETAILS, LANDED_AT = "user_id", "details", "landed_at"
 
-_COLUMNS: dict[str, TColumnSchema] = {
-    ROW_HASH: {"data_type": "text", "nullable": False, "primary_key": True},
-    USER_ID: {"data_type": "text", "nullable": False},
-    **{name: hint for name, hint in STREAMS.column_hints.items() if name != ROW_HASH},
-    DETAILS: {"data_type": "json"},
-    LANDED_AT: {"data_type": "timestamp", "nullable": False},
-}
-
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did.
+    """What an import did with the events of one kind.
 
     Attributes:
+        table: Where they land.
         files: Files read.
         events: Records in them, equal ones counted each time.
         new: Events that were landed.
         rejected: Records that do not fit, in `raw_spotify.rejected_records`.
+        trackless: Different events that say no track: an episode, a book, a file of their own
+            without a name.
+        short: Different events of a track that was played too shortly to count.
     """
 
+    table: str
     files: int
     events: int
     new: int
-    rejected: int
+    rejected: int = 0
+    trackless: int = 0
+    short: int = 0
 
 
 def refuse_forgotten(settings: Settings, lock: psycopg.Connection, user_id: str) -> None:
@@ -93,7 +96,7 @@ def import_files(
     user_id: str,
     *,
     is_whole: bool,
-) -> ImportReport:
+) -> list[ImportReport]:
     """Imports the files of an export.
 
     Args:
@@ -105,7 +108,7 @@ def import_files(
         is_whole: Whether a record that did not fit, and is not in them, is mended.
 
     Returns:
-        What was landed.
+        What was landed of each kind of event that is in them.
 
     Raises:
         LandingError: dlt failed; nothing was landed.
@@ -114,61 +117,92 @@ def import_files(
     # later than any crawl, also where the clock jumped back: builds look for what is new by time
     names = [endpoint.name for endpoint in ENDPOINTS]
     landed_at = next_boundary(lock, CRAWLED_SCHEMA, names, datetime.now(UTC))
-    before = _count(lock)
+    histories = [
+        _History(endpoint, [file.page for file in files if file.endpoint is endpoint], user_id)
+        for endpoint in (STREAMS, ACCOUNT_STREAMS)
+        if any(file.endpoint is endpoint for file in files)
+    ]
+    before = [_count(lock, history.endpoint) for history in histories]
     run_pipeline(
         landing_pipeline(settings, PIPELINE, LANDING_SCHEMA),
         [
             dlt.resource(
-                _tables(files, user_id, landed_at),
-                name=STREAMS.name,
-                columns=_COLUMNS,
+                history.tables(landed_at),
+                name=history.endpoint.name,
+                columns=_columns(history.endpoint),
                 file_format="parquet",
                 write_disposition={"disposition": "merge", "strategy": "insert-only"},
             )
+            for history in histories
         ],
     )
-    rejected = [record for file in files for record in file.page.rejected]
     with lock.transaction():
         create_rejected_records(lock, LANDING_SCHEMA)
         # of this person: an export of another one mends nothing
         record_rejections(
-            lock, LANDING_SCHEMA, {rejected_of(user_id): rejected}, landed_at, is_whole=is_whole
+            lock,
+            LANDING_SCHEMA,
+            {rejected_of(history.endpoint, user_id): history.rejected for history in histories},
+            landed_at,
+            is_whole=is_whole,
         )
-    report = ImportReport(
-        files=len(files),
-        events=sum(file.page.row_count for file in files),
-        new=_count(lock) - before,
-        rejected=len(rejected),
-    )
-    _logger.info(
-        "imported",
-        file_count=report.files,
-        event_count=report.events,
-        new_count=report.new,
-        rejected_count=report.rejected,
-    )
-    return report
+    reports = [
+        ImportReport(
+            table=f"{LANDING_SCHEMA}.{history.endpoint.name}",
+            files=len(history.pages),
+            events=sum(page.row_count for page in history.pages),
+            new=_count(lock, history.endpoint) - count,
+            rejected=len(history.rejected),
+            trackless=history.reasons[NO_TRACK],
+            short=history.reasons[TOO_SHORT],
+        )
+        for history, count in zip(histories, before, strict=True)
+    ]
+    for report in reports:
+        _logger.info(
+            "imported",
+            table=report.table,
+            file_count=report.files,
+            event_count=report.events,
+            new_count=report.new,
+            rejected_count=report.rejected,
+        )
+    return reports
 
 
-def _tables(files: Sequence[ExportFile], user_id: str, landed_at: datetime) -> Iterator[pa.Table]:
-    """The events of each file, equal ones once."""
-    seen: set[str] = set()
-    for file in files:
-        rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-        for number, record in enumerate(file.page.records):
-            details = file.page.undeclared.get(number)
-            row_hash = _hash(user_id, record, details)
-            if row_hash in seen:
-                continue
-            seen.add(row_hash)
-            for name in STREAMS.arrow_types:
-                rows[name].append(getattr(record, name))
-            rows[ROW_HASH].append(row_hash)
-            rows[USER_ID].append(user_id)
-            rows[DETAILS].append(msgspec.json.encode(details).decode() if details else None)
-            rows[LANDED_AT].append(landed_at)
-        if rows[ROW_HASH]:
-            yield pa.table(rows, schema=_ARROW_SCHEMA)
+class _History:
+    """The events of one kind, equal ones once."""
+
+    def __init__(self, endpoint: Endpoint, pages: Sequence[Page], user_id: str) -> None:
+        self.endpoint = endpoint
+        self.pages = pages
+        self.rejected = [record for page in pages for record in page.rejected]
+        self.reasons: Counter[str | None] = Counter()
+        self._user_id = user_id
+
+    def tables(self, landed_at: datetime) -> Iterator[pa.Table]:
+        """Those of each file, and counts why some are no listens."""
+        seen: set[str] = set()
+        for page in self.pages:
+            rows: dict[str, list[Any]] = {name: [] for name in _columns(self.endpoint)}
+            for number, record in enumerate(page.records):
+                details = page.undeclared.get(number)
+                row_hash = _hash(self._user_id, record, details)
+                if row_hash in seen:
+                    continue
+                seen.add(row_hash)
+                written = msgspec.json.encode(details).decode() if details else None
+                for name in self.endpoint.arrow_types:
+                    rows[name].append(getattr(record, name))
+                rows[ROW_HASH].append(row_hash)
+                rows[USER_ID].append(self._user_id)
+                rows[DETAILS].append(written)
+                rows[LANDED_AT].append(landed_at)
+                # both endpoints' records are events
+                event = cast("Stream | AccountStream", record)
+                self.reasons[why_no_listen(event, written)] += 1
+            if rows[ROW_HASH]:
+                yield pa.table(rows, schema=_arrow_schema(self.endpoint))
 
 
 def _hash(user_id: str, record: msgspec.Struct, details: dict[str, Any] | None) -> str:
@@ -178,21 +212,32 @@ def _hash(user_id: str, record: msgspec.Struct, details: dict[str, Any] | None) 
     return xxhash.xxh3_128_hexdigest(content)
 
 
-_ARROW_SCHEMA = pa.schema(
-    {
-        ROW_HASH: pa.string(),
-        USER_ID: pa.string(),
-        **STREAMS.arrow_types,
-        DETAILS: pa.string(),
-        LANDED_AT: pa.timestamp("us", tz="UTC"),
+def _columns(endpoint: Endpoint) -> dict[str, TColumnSchema]:
+    return {
+        ROW_HASH: {"data_type": "text", "nullable": False, "primary_key": True},
+        USER_ID: {"data_type": "text", "nullable": False},
+        **{name: hint for name, hint in endpoint.column_hints.items() if name != ROW_HASH},
+        DETAILS: {"data_type": "json"},
+        LANDED_AT: {"data_type": "timestamp", "nullable": False},
     }
-)
 
 
-def _count(connection: psycopg.Connection) -> int:
-    if not table_exists(connection, LANDING_SCHEMA, STREAMS.name):
+def _arrow_schema(endpoint: Endpoint) -> pa.Schema:
+    return pa.schema(
+        {
+            ROW_HASH: pa.string(),
+            USER_ID: pa.string(),
+            **endpoint.arrow_types,
+            DETAILS: pa.string(),
+            LANDED_AT: pa.timestamp("us", tz="UTC"),
+        }
+    )
+
+
+def _count(connection: psycopg.Connection, endpoint: Endpoint) -> int:
+    if not table_exists(connection, LANDING_SCHEMA, endpoint.name):
         return 0
     row = connection.execute(
-        sql.SQL("select count(*) from {}").format(sql.Identifier(LANDING_SCHEMA, STREAMS.name))
+        sql.SQL("select count(*) from {}").format(sql.Identifier(LANDING_SCHEMA, endpoint.name))
     ).fetchone()
     return int(row[0]) if row else 0

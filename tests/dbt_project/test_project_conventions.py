@@ -73,6 +73,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "stg_moovitamix__rejected_records",
             "stg_moovitamix__tracks",
             "stg_moovitamix__users",
+            "stg_spotify__account_streams",
             "stg_spotify__streams",
         ),
         ONE_CLOCK,
@@ -99,7 +100,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         RECOMMENDATION_TABLES,
         "that they are old is a finding of rpt_findings; a house need not recommend",
     )
-    | dict.fromkeys(("streams", "rejected_records"), "an export comes when somebody asks for it"),
+    | dict.fromkeys(
+        ("streams", "account_streams", "rejected_records"),
+        "an export comes when somebody asks for it",
+    ),
     "unused_sources": {
         "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
         "rejected_records": "those of imports are for who imported; prune and forget know them",
@@ -112,6 +116,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "stg_moovitamix__rejected_records",
             "stg_moovitamix__tracks",
             "stg_moovitamix__users",
+            "stg_spotify__account_streams",
             "stg_spotify__streams",
         ),
         ONE_CLOCK,

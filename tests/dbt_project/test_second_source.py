@@ -15,7 +15,7 @@ from tests.ingestion.spotify_export import EXAMPLE, import_export
 from warehouse.settings import Settings
 
 # imports are of now, and the crawls after them of later
-NEXT, LAST = 10_000, 20_000
+NEXT, LATER, LAST = 10_000, 20_000, 30_000
 
 LISTENS = (
     "select tracks.track_name, tracks.artist_name, users.user_id, listens.listened_at::text,"
@@ -35,11 +35,35 @@ def moovitamix(warehouse: Warehouse) -> list[list[tuple[object, ...]]]:
     ]
 
 
+LIGHTHOUSE = "spotify:track:4cOdK2wGLETKBW3PvgPWqT"
+
+
+def account_data(folder: Path) -> Path:
+    """One play that the example tells as well, two that it does not, and a skipped one."""
+    lighthouse, tape = ("The Harbour Lamps", "Lighthouse"), ("Marisol Quay", "Home Tape")
+    file = folder / "StreamingHistory_music_0.json"
+    file.write_text(
+        json.dumps(
+            [
+                {"endTime": minute, "artistName": artist, "trackName": track, "msPlayed": played}
+                for minute, (artist, track), played in (
+                    ("2024-01-06 08:15", lighthouse, 214_000),
+                    ("2026-02-01 10:00", lighthouse, 40_000),
+                    ("2026-02-02 11:00", tape, 40_000),
+                    ("2026-02-02 11:01", tape, 29_000),
+                )
+            ]
+        )
+    )
+    return file
+
+
 def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     built: Warehouse, built_landing: Landing, tmp_path: Path
 ) -> None:
     alone = moovitamix(built)
     settings = Settings(home=tmp_path / "home", external_database_url=built.url)
+    import_export(settings, account_data(tmp_path))
     import_export(settings, EXAMPLE)
     built.dbt(*BUILD_LISTENING)
     assert built.query(LISTENS) == []
@@ -54,12 +78,15 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
         (*lighthouse, "2024-01-07 21:40:00", "played_at", 1),
         ("Winter Garden", "The Harbour Lamps", "me", "2025-03-14 19:05:33", "played_at", 1),
         (*lighthouse, "2025-03-15 07:30:10", "played_at", 1),
+        # by the account data alone: to the minute
+        (*lighthouse, "2026-02-01 10:00:00", "played_at", 1),
+        ("Home Tape", "Marisol Quay", "me", "2026-02-02 11:00:00", "played_at", 1),
     ]
     assert moovitamix(built) == alone
     assert built.query(
         "select listen_count, track_id from marts.rpt_user_track_affinities"
         " where source_name = 'spotify' order by listen_count desc limit 1"
-    ) == [(3, "spotify:track:4cOdK2wGLETKBW3PvgPWqT")]
+    ) == [(4, LIGHTHOUSE)]
 
     # asked for again: all of it, with more detail, a track at a moment known, and a new play
     first, *others = [
@@ -71,7 +98,7 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     told_more = first | {"offline_timestamp": 1}
     again.write_text(json.dumps([told_more, *others, beside, new]))
     import_export(settings, again)
-    built_landing.crawl(boundary(LAST), days()[0])
+    built_landing.crawl(boundary(LATER), days()[0])
     built.dbt(*BUILD_LISTENING)
     built.dbt(*LISTENING_TESTS)
     assert [row[3] for row in built.query(LISTENS)] == [
@@ -82,6 +109,8 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
         "2025-03-14 19:05:33",
         "2025-03-15 07:30:10",
         "2026-01-01 10:00:00",
+        "2026-02-01 10:00:00",
+        "2026-02-02 11:00:00",
     ]
     assert moovitamix(built) == alone
     incremental = built.fingerprints()
@@ -89,7 +118,8 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     assert built.fingerprints() == incremental
 
     # a model alone takes nothing away that others read
-    built.dbt("build", "--select", "int_spotify_plays", "--exclude-resource-type", "unit_test")
+    streams = "int_spotify_streams_identified"
+    built.dbt("build", "--select", streams, "--exclude-resource-type", "unit_test")
     built.dbt("build", "--select", "fct_listens", "--exclude-resource-type", "test", "unit_test")
     assert built.fingerprints() == incremental
 
@@ -103,7 +133,37 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     assert (data.timed_count, data.listen_count) == (timed, every)
     assert sum(data.hours[0][-1] or []) == timed
 
+    # The extended history that came later tells what the account data told, and an id; whoever
+    # imports them the other way round has the same listens.
+    extended = tmp_path / "Streaming_History_Audio_2026_1.json"
+    told = first | {"ts": "2026-02-01T10:00:07Z", "ms_played": 40_000}
+    tape = told | {
+        "ts": "2026-02-03T10:00:00Z",
+        "spotify_track_uri": "spotify:track:8",
+        "master_metadata_track_name": "home tape",
+        "master_metadata_album_artist_name": "Marisol Quay",
+    }
+    extended.write_text(json.dumps([told, tape]))
+    import_export(settings, extended)
+    for export in (extended, again, EXAMPLE, account_data(tmp_path)):
+        import_export(settings, export, "you")
+    built_landing.crawl(boundary(LAST), days()[0])
+    built.dbt(*BUILD_LISTENING)
+    of_user = "select track_id, listened_at::text from marts.fct_listens where user_id = '{}'"
+    mine = sorted(built.query(of_user.format("me")))
+    assert mine == sorted(built.query(of_user.format("you")))
+    assert [row for row in mine if row[1] >= "2026-02"] == [
+        (LIGHTHOUSE, "2026-02-01 10:00:07"),
+        ("spotify:track:8", "2026-02-02 11:00:00"),
+        ("spotify:track:8", "2026-02-03 10:00:00"),
+    ]
+    assert len(mine) == 10
+    for table in ("dim_tracks", "rpt_user_track_affinities", "rpt_daily_track_listens"):
+        named = f"select count(*) from marts.{table} where track_id like 'spotify:names:%'"
+        assert built.query(named) == [(0,)]
+    assert moovitamix(built) == alone
+
     # what is lost between landing and fact is found
-    built.execute("delete from marts.fct_listens where listened_at = '2026-01-01 10:00:00'")
+    built.execute("delete from marts.fct_listens where listened_at = '2026-02-02 11:00:00'")
     conservation = "every_play_imported_is_in_the_fact_once"
     assert built.dbt("test", "--select", conservation, check=False).failed == {conservation}

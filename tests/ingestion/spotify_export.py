@@ -12,7 +12,7 @@ from warehouse.settings import PROJECT_ROOT, Settings
 EXAMPLE = PROJECT_ROOT / "examples/spotify_export"
 
 
-def import_export(settings: Settings, path: Path, user: str = "me") -> ImportReport:
+def import_export(settings: Settings, path: Path, user: str = "me") -> list[ImportReport]:
     """Imports a folder, an archive or a file."""
     with hold_run_lock(settings) as lock:
         files = list(read_export(path))

@@ -14,34 +14,16 @@ genre_aliases as (
 
 ),
 
-split as (
+new_tracks as (
 
-    select
-        tracks.track_key,
-        tracks.source_name,
-        tracks.track_id,
-        genre.position,
-        {{ normalized_text('genre.element') }} as normalized_genre
-    from tracks
-    {{ cross_join_delimited('tracks.genres', ',', 'genre') }}
+    select * from tracks
     {% if is_incremental() -%}
-    where {{ is_since_build(['tracks.first_observed_at']) }}
+    where {{ is_since_build(['first_observed_at']) }}
     {%- endif %}
 
 ),
 
-named as (
-
-    select
-        split.*,
-        coalesce(genre_aliases.genre_name, split.normalized_genre) as genre_name,
-        genre_aliases.genre_name is not null as is_listed
-    from split
-    left join genre_aliases
-        on split.normalized_genre = genre_aliases.alias
-    where split.normalized_genre is not null
-
-),
+{{ split_genres('new_tracks', 'track_key', 'genres') }}
 
 -- a list may name a genre twice, or under two spellings
 grouped as (

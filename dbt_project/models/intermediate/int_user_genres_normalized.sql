@@ -14,34 +14,16 @@ genre_aliases as (
 
 ),
 
-split as (
+new_users as (
 
-    select
-        users.user_key,
-        users.source_name,
-        users.user_id,
-        genre.position,
-        {{ normalized_text('genre.element') }} as normalized_genre
-    from users
-    {{ cross_join_delimited('users.favorite_genres', ',', 'genre') }}
+    select * from users
     {% if is_incremental() -%}
-    where {{ is_since_build(['users.first_observed_at']) }}
+    where {{ is_since_build(['first_observed_at']) }}
     {%- endif %}
 
 ),
 
-named as (
-
-    select
-        split.*,
-        coalesce(genre_aliases.genre_name, split.normalized_genre) as genre_name,
-        genre_aliases.genre_name is not null as is_listed
-    from split
-    left join genre_aliases
-        on split.normalized_genre = genre_aliases.alias
-    where split.normalized_genre is not null
-
-),
+{{ split_genres('new_users', 'user_key', 'favorite_genres') }}
 
 -- a list may name a genre twice, or under two spellings
 grouped as (

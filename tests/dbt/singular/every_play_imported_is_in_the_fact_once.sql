@@ -1,7 +1,12 @@
-{#- The plays that an export has told of, from 30 seconds on, are the fact's listens of
-    its source: counted from staging, before the models that tell equal ones apart. -#}
+{#- The plays that exports have told of, from 30 seconds on, are the fact's listens of
+    their source. Those with an id are counted from staging, before the models that tell
+    equal ones apart; which of the others are plays of their own, those models say. -#}
 
-{%- set plays = [ref('stg_spotify__streams'), ref('fct_listens')] %}
+{%- set told = [
+    ref('stg_spotify__streams'),
+    ref('stg_spotify__account_streams'),
+    ref('fct_listens'),
+] %}
 
 with
 
@@ -11,9 +16,40 @@ streams as (
 
 ),
 
+plays as (
+
+    select * from {{ ref('int_spotify_plays') }}
+
+),
+
 listens as (
 
     select * from {{ ref('fct_listens') }}
+
+),
+
+told_once as (
+
+    select
+        user_id,
+        track_id,
+        ended_at
+    from streams
+    where
+        track_id is not null
+        and played_ms >= 30000
+        {{ only_audited('and', ['source_name', 'user_id'], told) }}
+
+    union
+
+    select
+        user_id,
+        track_id,
+        ended_at
+    from plays
+    where
+        not has_own_id
+        {{ only_audited('and', ['source_name', 'user_id'], told) }}
 
 ),
 
@@ -22,12 +58,8 @@ imported as (
     select
         user_id,
         track_id,
-        count(distinct ended_at) as listen_count
-    from streams
-    where
-        track_id is not null
-        and played_ms >= 30000
-        {{ only_audited('and', ['source_name', 'user_id'], plays) }}
+        count(*) as listen_count
+    from told_once
     group by
         user_id,
         track_id
@@ -43,7 +75,7 @@ built as (
     from listens
     where
         source_name = 'spotify'
-        {{ only_audited('and', ['source_name', 'user_id'], plays) }}
+        {{ only_audited('and', ['source_name', 'user_id'], told) }}
     group by
         user_id,
         track_id

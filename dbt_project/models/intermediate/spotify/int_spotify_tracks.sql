@@ -6,15 +6,19 @@ plays as (
 
 ),
 
--- as it was called in the export that had it first, by the last play there that calls
--- it something: what is imported later changes no version that facts point to
+-- as it was called in the export that had its id first, by the last play there that
+-- calls it something: what is imported later changes no version that facts point to
 ranked as (
 
     select
         plays.*,
+        min(plays.first_landed_at) over (
+            partition by plays.source_name, plays.track_id
+        ) as valid_from,
         row_number() over (
             partition by plays.source_name, plays.track_id
             order by
+                case when plays.has_own_id then 0 else 1 end asc,
                 plays.first_landed_at asc,
                 case when plays.track_name is null then 1 else 0 end asc,
                 plays.ended_at desc,
@@ -42,7 +46,7 @@ tracks as (
         -- timestamps
         cast(null as {{ dbt.type_timestamp() }}) as created_at,
         cast(null as {{ dbt.type_timestamp() }}) as updated_at,
-        first_landed_at as valid_from,
+        valid_from,
         cast(null as {{ dbt.type_timestamp() }}) as valid_to
     from ranked
     where play_number = 1

@@ -43,6 +43,15 @@ renamed as (
         -- measures
         cast(source.ms_played as {{ dbt.type_bigint() }}) as played_ms,
 
+        -- booleans: a podcast has names, too, and a book may
+        coalesce(
+            {{ matches_pattern(
+                'cast(source.details as ' ~ dbt.type_string() ~ ')',
+                '"(episode_name|episode_show_name|spotify_episode_uri|audiobook_[a-z_]+)":"'
+            ) }},
+            false
+        ) as is_episode,
+
         -- timestamps
         cast(source.ts as {{ dbt.type_timestamp() }}) as ended_at,
         {{ to_utc('source.landed_at') }} as landed_at
@@ -63,6 +72,7 @@ renamed as (
         cast(null as {{ dbt.type_string() }}) as artist_name,
         cast(null as {{ dbt.type_string() }}) as album_title,
         cast(null as {{ dbt.type_bigint() }}) as played_ms,
+        false as is_episode,
         boundary_at as ended_at,
         boundary_at as landed_at
     from crawls
