@@ -58,6 +58,46 @@ def account_data(folder: Path) -> Path:
     return file
 
 
+def assert_the_extended_history_supersedes(
+    built: Warehouse, landing: Landing, settings: Settings, folder: Path, first: dict[str, object]
+) -> None:
+    """It came later, and tells what the account data told, and an id.
+
+    Whoever imports them the other way round has the same listens.
+    """
+    extended = folder / "Streaming_History_Audio_2026_1.json"
+    told = first | {"ts": "2026-02-01T10:00:07Z", "ms_played": 40_000}
+    tape = told | {
+        "ts": "2026-02-03T10:00:00Z",
+        "spotify_track_uri": "spotify:track:8",
+        "master_metadata_track_name": "home tape",
+        "master_metadata_album_artist_name": "Marisol Quay",
+    }
+    extended.write_text(json.dumps([told, tape]))
+    import_export(settings, extended)
+    for export in (
+        extended,
+        folder / "Streaming_History_Audio_2024-2026_0.json",
+        EXAMPLE,
+        account_data(folder),
+    ):
+        import_export(settings, export, "you")
+    landing.crawl(boundary(LAST), days()[0])
+    built.dbt(*BUILD_LISTENING)
+    of_user = "select track_id, listened_at::text from marts.fct_listens where user_id = '{}'"
+    mine = sorted(built.query(of_user.format("me")))
+    assert mine == sorted(built.query(of_user.format("you")))
+    assert [row for row in mine if row[1] >= "2026-02"] == [
+        (LIGHTHOUSE, "2026-02-01 10:00:07"),
+        ("spotify:track:8", "2026-02-02 11:00:00"),
+        ("spotify:track:8", "2026-02-03 10:00:00"),
+    ]
+    assert len(mine) == 10
+    for table in ("dim_tracks", "rpt_user_track_affinities", "rpt_daily_track_listens"):
+        named = f"select count(*) from marts.{table} where track_id like 'spotify:names:%'"
+        assert built.query(named) == [(0,)]
+
+
 def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     built: Warehouse, built_landing: Landing, tmp_path: Path
 ) -> None:
@@ -133,34 +173,7 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     assert (data.timed_count, data.listen_count) == (timed, every)
     assert sum(data.hours[0][-1] or []) == timed
 
-    # The extended history that came later tells what the account data told, and an id; whoever
-    # imports them the other way round has the same listens.
-    extended = tmp_path / "Streaming_History_Audio_2026_1.json"
-    told = first | {"ts": "2026-02-01T10:00:07Z", "ms_played": 40_000}
-    tape = told | {
-        "ts": "2026-02-03T10:00:00Z",
-        "spotify_track_uri": "spotify:track:8",
-        "master_metadata_track_name": "home tape",
-        "master_metadata_album_artist_name": "Marisol Quay",
-    }
-    extended.write_text(json.dumps([told, tape]))
-    import_export(settings, extended)
-    for export in (extended, again, EXAMPLE, account_data(tmp_path)):
-        import_export(settings, export, "you")
-    built_landing.crawl(boundary(LAST), days()[0])
-    built.dbt(*BUILD_LISTENING)
-    of_user = "select track_id, listened_at::text from marts.fct_listens where user_id = '{}'"
-    mine = sorted(built.query(of_user.format("me")))
-    assert mine == sorted(built.query(of_user.format("you")))
-    assert [row for row in mine if row[1] >= "2026-02"] == [
-        (LIGHTHOUSE, "2026-02-01 10:00:07"),
-        ("spotify:track:8", "2026-02-02 11:00:00"),
-        ("spotify:track:8", "2026-02-03 10:00:00"),
-    ]
-    assert len(mine) == 10
-    for table in ("dim_tracks", "rpt_user_track_affinities", "rpt_daily_track_listens"):
-        named = f"select count(*) from marts.{table} where track_id like 'spotify:names:%'"
-        assert built.query(named) == [(0,)]
+    assert_the_extended_history_supersedes(built, built_landing, settings, tmp_path, first)
     assert moovitamix(built) == alone
 
     # what is lost between landing and fact is found

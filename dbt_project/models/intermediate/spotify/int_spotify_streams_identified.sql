@@ -189,7 +189,9 @@ identified as (
             named.told_track_id,
             ids_by_name.told_track_id,
             'spotify:names:' || cast(
-                {{ surrogate_key(['named.normalized_artist', 'named.normalized_track']) }}
+                {{ surrogate_key([
+                    'named.normalized_artist', 'named.normalized_track'
+                ]) }}
                 as {{ dbt.type_string() }}
             )
         ) as track_id,

@@ -39,8 +39,7 @@ renamed as (
         cast(source.ms_played as {{ dbt.type_bigint() }}) as played_ms,
 
         -- timestamps
-        cast({{ dbt.date_trunc('minute', 'source.end_time') }} as {{ dbt.type_timestamp() }})
-            as ended_at,
+        {{ dbt.date_trunc('minute', 'source.end_time') }} as ended_at,
         {{ to_utc('source.landed_at') }} as landed_at
     from source
     cross join boundary
