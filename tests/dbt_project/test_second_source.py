@@ -11,7 +11,7 @@ from monitoring.listening_data import read_listening
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD, BUILD_LISTENING, LISTENING_TESTS, Warehouse
-from tests.ingestion.spotify_export import EXAMPLE, import_export
+from tests.ingestion.spotify_export import EXAMPLE, account_data, import_export
 from warehouse.settings import Settings
 
 # imports are of now, and the crawls after them of later
@@ -36,26 +36,6 @@ def moovitamix(warehouse: Warehouse) -> list[list[tuple[object, ...]]]:
 
 
 LIGHTHOUSE = "spotify:track:4cOdK2wGLETKBW3PvgPWqT"
-
-
-def account_data(folder: Path) -> Path:
-    """One play that the example tells as well, two that it does not, and a skipped one."""
-    lighthouse, tape = ("The Harbour Lamps", "Lighthouse"), ("Marisol Quay", "Home Tape")
-    file = folder / "StreamingHistory_music_0.json"
-    file.write_text(
-        json.dumps(
-            [
-                {"endTime": minute, "artistName": artist, "trackName": track, "msPlayed": played}
-                for minute, (artist, track), played in (
-                    ("2024-01-06 08:15", lighthouse, 214_000),
-                    ("2026-02-01 10:00", lighthouse, 40_000),
-                    ("2026-02-02 11:00", tape, 40_000),
-                    ("2026-02-02 11:01", tape, 29_000),
-                )
-            ]
-        )
-    )
-    return file
 
 
 def assert_the_extended_history_supersedes(

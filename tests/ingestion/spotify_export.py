@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from ingestion.spotify.export import is_single_file, read_export
@@ -17,3 +18,23 @@ def import_export(settings: Settings, path: Path, user: str = "me") -> list[Impo
     with hold_run_lock(settings) as lock:
         files = list(read_export(path))
         return import_files(settings, lock, files, user, is_whole=not is_single_file(path))
+
+
+def account_data(folder: Path) -> Path:
+    """One play that the example tells as well, two that it does not, and a skipped one."""
+    lighthouse, tape = ("The Harbour Lamps", "Lighthouse"), ("Marisol Quay", "Home Tape")
+    file = folder / "StreamingHistory_music_0.json"
+    file.write_text(
+        json.dumps(
+            [
+                {"endTime": minute, "artistName": artist, "trackName": track, "msPlayed": played}
+                for minute, (artist, track), played in (
+                    ("2024-01-06 08:15", lighthouse, 214_000),
+                    ("2026-02-01 10:00", lighthouse, 40_000),
+                    ("2026-02-02 11:00", tape, 40_000),
+                    ("2026-02-02 11:01", tape, 29_000),
+                )
+            ]
+        )
+    )
+    return file
