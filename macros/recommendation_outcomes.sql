@@ -23,3 +23,10 @@
         {%- if not loop.last %},{% endif %}
         {%- endfor %}
 {%- endmacro %}
+
+{#- Aggregate over the lists that a user had for one day, one after another: what share of
+    the places the user listened to. The lists took each other's place, so places are not
+    added up, and one day with two lists weighs as much as one with one. -#}
+{% macro share_of_lists(converted_count, track_count) -%}
+1.0 * sum({{ converted_count }}) / nullif(avg(1.0 * {{ track_count }}), 0)
+{%- endmacro %}

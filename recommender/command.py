@@ -80,6 +80,11 @@ def print_lists(report: RecommendReport) -> None:
         f"{sources or 'nowhere'}.",
         soft_wrap=True,
     )
+    if report.same_since:
+        console.print(
+            f"They are those of {report.same_since:%F %T} UTC, which stay: nothing was written.",
+            soft_wrap=True,
+        )
     if report.short_list_count:
         console.print(
             f"{report.short_list_count:,} lists have fewer than {LIST_LENGTH} tracks: their users "

@@ -1,9 +1,9 @@
 """The daily calculation: a list for every active user, and what it is measured against.
 
 In: the marts as of their boundary, the champion. Out: a day's rows of schema `recommendations`,
-in one transaction: a day that was computed before is replaced, and who reads meanwhile sees what
-was there before. Lists are computed and written batch by batch, so memory does not grow with
-the number of users.
+in one transaction: where the day has lists already, these are kept as superseded, and who reads
+meanwhile sees what was there before. Lists that come out as they are change nothing. They are
+computed and written batch by batch, so memory does not grow with the number of users.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import numpy as np
 import psycopg
@@ -24,6 +24,7 @@ from rich.progress import track
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
 from recommender.fallback import MODEL, SOURCES, learn_fallback, recommend_lists
+from recommender.generations import is_same, next_generated_at, supersede
 from recommender.interactions import Interactions, read_interactions
 from recommender.metrics import LIST_LENGTH
 from recommender.models import NO_TRACK, POPULARITY, FittedModel
@@ -60,6 +61,8 @@ class RecommendReport:
         model: The champion, in words; None where popularity was computed on the spot.
         counts: Recommendations by where they are from.
         data_cutoff: The boundary of the data, UTC.
+        same_since: When the lists that the day had were made, where these are the same and so
+            were not written.
     """
 
     for_date: date
@@ -68,6 +71,7 @@ class RecommendReport:
     model: str | None
     counts: dict[str, int]
     data_cutoff: datetime
+    same_since: datetime | None
 
 
 @dataclass
@@ -111,10 +115,9 @@ def recommend(
         champion = load_champion(registry, lock)
         interactions = read_interactions(settings, SOURCE_NAME)
         day = for_date or interactions.data_cutoff.date()
-        with lock.transaction():
-            report = _write_day(lock, interactions, champion, day)
+        report = _write_day(lock, interactions, champion, day)
         _logger.info(
-            "lists written",
+            "lists unchanged" if report.same_since else "lists written",
             for_date=str(day),
             user_count=report.user_count,
             short_list_count=report.short_list_count,
@@ -132,20 +135,28 @@ def _write_day(
 ) -> RecommendReport:
     key = {"for_date": day, "source_name": interactions.source_name}
     cutoff = {"data_cutoff": interactions.data_cutoff}
-    generated = cutoff | {"generated_at": datetime.now(UTC)}
     tally = _Tally()
     popularity = POPULARITY.fit(interactions.plays, seed=0)
-    lists = _recommend(interactions, champion, popularity, tally)
-    replace_rows(connection, "recommendations", lists, key, generated)
-    replace_rows(connection, "popularity_shadow", _shadow(interactions, popularity), key, cutoff)
-    replace_rows(connection, "popular_tracks", [_popular_tracks(interactions)], key, cutoff)
-    batch = {
-        "model_version": champion.version.number if champion else None,
-        "user_count": len(interactions.user_ids),
-        "list_length": LIST_LENGTH,
-        "short_list_count": tally.short_lists,
-    }
-    replace_rows(connection, "batches", [pa.Table.from_pylist([batch])], key, generated)
+    same_since = None
+    with connection.transaction() as writing:
+        generated = cutoff | {"generated_at": next_generated_at(connection, key)}
+        superseded = supersede(connection, key)
+        lists = _recommend(interactions, champion, popularity, tally)
+        replace_rows(connection, "recommendations", lists, key, generated)
+        shadow = _shadow(interactions, popularity)
+        replace_rows(connection, "popularity_shadow", shadow, key, cutoff)
+        popular_tracks = _popular_tracks(interactions)
+        replace_rows(connection, "popular_tracks", [popular_tracks], key, cutoff)
+        batch = {
+            "model_version": champion.version.number if champion else None,
+            "user_count": len(interactions.user_ids),
+            "list_length": LIST_LENGTH,
+            "short_list_count": tally.short_lists,
+        }
+        replace_rows(connection, "batches", [pa.Table.from_pylist([batch])], key, generated)
+        if superseded is not None and is_same(connection, key, superseded):
+            same_since = superseded
+            raise psycopg.Rollback(writing)
     return RecommendReport(
         for_date=day,
         user_count=len(interactions.user_ids),
@@ -153,6 +164,7 @@ def _write_day(
         model=champion.version.label if champion else None,
         counts=dict(tally.counts),
         data_cutoff=interactions.data_cutoff,
+        same_since=same_since,
     )
 
 

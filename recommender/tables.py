@@ -1,8 +1,9 @@
 """The tables of schema `recommendations`: written here, read by dbt, the API and people.
 
 In: a connection. Out: tables that exist. `recommendations`, `popularity_shadow`,
-`popular_tracks` and `batches` hold a day's lists, replaced as a whole; `similar_tracks` what the
-last training found; `trainings`, `evaluations` and `promotions` are append-only.
+`popular_tracks` and `batches` hold the newest lists of each day; the lists that a day had before
+are in `superseded_recommendations` and so on. `similar_tracks` holds what the last training found;
+`trainings`, `evaluations` and `promotions` are append-only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import psycopg
 from warehouse.database import create_schema
 
 SCHEMA = "recommendations"
+
+LISTS = ("batches", "recommendations", "popularity_shadow", "popular_tracks")
+"""Tables of a day's newest lists; `superseded_` and the name is where older ones are."""
 
 _STATEMENTS = (
     # one row per source and day: written with its lists, in their transaction
@@ -65,6 +69,34 @@ _STATEMENTS = (
         listener_count integer not null,
         data_cutoff timestamptz not null,
         primary key (for_date, source_name, rank)
+    )
+    """,
+    # lists that newer ones of the same day replaced: they were served, and are judged for as long
+    # as they were. Of the same columns, and of one generation what has the same generated_at
+    """
+    create table if not exists recommendations.superseded_batches (
+        like recommendations.batches,
+        primary key (for_date, source_name, generated_at)
+    )
+    """,
+    """
+    create table if not exists recommendations.superseded_recommendations (
+        like recommendations.recommendations,
+        primary key (for_date, source_name, generated_at, user_id, rank)
+    )
+    """,
+    """
+    create table if not exists recommendations.superseded_popularity_shadow (
+        like recommendations.popularity_shadow,
+        generated_at timestamptz not null,
+        primary key (for_date, source_name, generated_at, user_id, rank)
+    )
+    """,
+    """
+    create table if not exists recommendations.superseded_popular_tracks (
+        like recommendations.popular_tracks,
+        generated_at timestamptz not null,
+        primary key (for_date, source_name, generated_at, rank)
     )
     """,
     """

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
+from recommender import generations
 from recommender.tables import SCHEMA, create_tables
 
 SOURCE = "moovitamix"
@@ -51,6 +52,18 @@ def recommend(  # noqa: PLR0913 (a row of batches)
         [day | made | row | {"score": 1 / row["rank"], "source": model} for row in _ranked(lists)],
     )
     _insert(connection, "popularity_shadow", [day | row for row in _ranked(shadow)])
+
+
+def supersede(connection: psycopg.Connection, for_date: date, generated_at: datetime) -> None:
+    """Keeps the lists of a day as those before; the day gets the same again."""
+    generations.supersede(connection, {"for_date": for_date, "source_name": SOURCE})
+    for table in ("batches", "recommendations"):
+        connection.execute(
+            sql.SQL("update {} set generated_at = %s where for_date = %s").format(
+                sql.Identifier(SCHEMA, table)
+            ),
+            (generated_at, for_date),
+        )
 
 
 def train(

@@ -637,22 +637,34 @@ def _rebook(lock: psycopg.Connection, person: Person) -> None:
             ),
             (person.id,),
         )
-    if table_exists(lock, "recommendations", "batches"):
+    for batches, lists in (
+        ("batches", "recommendations"),
+        ("superseded_batches", "superseded_recommendations"),
+    ):
+        if not table_exists(lock, "recommendations", batches):
+            continue
         lock.execute(
-            """
-            with lists as (
-                select for_date, source_name, count(*) as track_count
-                from recommendations.recommendations
-                where user_id = %(id)s and source_name = %(source)s
-                group by for_date, source_name
-            )
-            update recommendations.batches set
-                user_count = user_count - 1,
-                short_list_count = short_list_count - (track_count < list_length)::int
-            from lists
-            where
-                batches.for_date = lists.for_date and batches.source_name = lists.source_name
-            """,
+            sql.SQL(
+                """
+                with lists as (
+                    select for_date, source_name, generated_at, count(*) as track_count
+                    from {lists}
+                    where user_id = %(id)s and source_name = %(source)s
+                    group by for_date, source_name, generated_at
+                )
+                update {batches} as batches set
+                    user_count = user_count - 1,
+                    short_list_count = short_list_count - (track_count < list_length)::int
+                from lists
+                where
+                    batches.for_date = lists.for_date
+                    and batches.source_name = lists.source_name
+                    and batches.generated_at = lists.generated_at
+                """
+            ).format(
+                lists=sql.Identifier("recommendations", lists),
+                batches=sql.Identifier("recommendations", batches),
+            ),
             _parameters(person),
         )
 

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from ingestion import moovitamix, spotify
 from ingestion.crawl_ledger import table_exists
+from recommender.tables import LISTS
 from warehouse.settings import Settings
 
 
@@ -37,7 +38,7 @@ class Rule:
     built: Sequence[str] = ()
 
 
-_LISTS = ("fct_recommendation_outcomes", "int_lift_measured", "rpt_recommendation_lift")
+_BUILT = ("fct_recommendation_outcomes", "int_lift_measured", "rpt_recommendation_lift")
 _RUNS = ("fct_metrics", "int_series_judged", "rpt_anomalies")
 
 _OF_OLD_RUN = "run_id in (select run_id from ops.runs where started_at < %(cutoff)s)"
@@ -47,8 +48,9 @@ _OF_OLD_ALERT = (
 )
 
 _RECOMMENDATIONS = tuple(
-    Rule("recommendations", table, "for_date < %(cutoff)s::date", _LISTS)
-    for table in ("recommendations", "popularity_shadow", "popular_tracks", "batches")
+    Rule("recommendations", f"{generation}{table}", "for_date < %(cutoff)s::date", _BUILT)
+    for table in LISTS
+    for generation in ("", "superseded_")
 )
 _OPS = (
     *(

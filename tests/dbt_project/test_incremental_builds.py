@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD_LISTENING, BUILD_UNTESTED, Warehouse
-from tests.recommendations import recommend
+from tests.recommendations import recommend, supersede
 
 INCREMENTAL = ("fct_listens", "dim_users", "rpt_user_track_affinities", "rpt_daily_track_listens")
 
@@ -92,29 +92,50 @@ def test_a_unit_is_written_down_once_however_many_builds_nobody_audits(built: Wa
     ) == [("dim_users", 1)]
 
 
-def test_outcomes_follow_lists_that_are_made_again_and_another_window(
+def test_newer_lists_of_a_day_take_nothing_from_those_that_were_judged(
     built: Warehouse, built_landing: Landing
 ) -> None:
     outcomes = (
-        "select user_id, converted_count, window_ends_at - data_cutoff_at"
-        " from marts.fct_recommendation_outcomes"
+        "select generated_at, user_id, converted_count, shadow_converted_count, new_track_count"
+        " from marts.fct_recommendation_outcomes order by 1, 2"
     )
-    select = ("--select", "fct_recommendation_outcomes+")
-    day, cutoff = boundary(1).date(), boundary(1)
-    recommend(built_landing.connection, day, cutoff, {"1": ["11"], "2": ["10"]}, {})
-    built.dbt(*BUILD_UNTESTED, *select)
+    lift = (
+        "select user_count, new_track_count, conversion_rate, user_hit_rate, lift"
+        " from marts.rpt_recommendation_lift"
+    )
+    build = (*BUILD_UNTESTED, "--select", "+rpt_recommendation_lift", "int_lift_measured")
+    day, connection = boundary(1).date(), built_landing.connection
+    first, second = boundary(1.1), boundary(1.3)
+    lists, shadow = {"1": ["12", "13"], "2": ["10", "11"]}, {"1": ["13"], "2": ["13"]}
+    recommend(connection, day, boundary(1), lists, shadow, generated_at=first)
     # user 1 listens to 12, and nobody knows user 2 any more
-    built_landing.crawl(boundary(2), days()[1])
-    recommend(built_landing.connection, day, cutoff, {"1": ["12"]}, {})
-    built.dbt(*BUILD_UNTESTED)
-    assert built.query(outcomes) == [("1", 1, timedelta(days=7))]
-    assert built.query("select count(*) from marts.rpt_recommendation_lift") == [(1,)]
+    built_landing.crawl(boundary(1.2), days()[1])
+    built.dbt(*build)
+    judged, measured = built.query(outcomes), built.query(lift)
+    utc = first.replace(tzinfo=None)
+    assert judged == [(utc, "1", 1, 0, 1), (utc, "2", 0, 0, 0)]
+    assert [row[:4] for row in measured] == [(2, 1, 0.25, 0.5)]
 
+    supersede(connection, day, second)
+    recommend(
+        *(connection, day, boundary(1.2), {"1": ["13", "11"]}, {"1": ["13"]}), generated_at=second
+    )
+    built_landing.crawl(boundary(1.4), days()[1])
+    built.dbt(*build)
+    judged.append((second.replace(tzinfo=None), "1", 0, 0, 0))
+    assert (built.query(outcomes), built.query(lift)) == (judged, measured)
+    # these are judged for as long as any lists are
     built_landing.crawl(boundary(9), days()[1])
-    built.dbt(*BUILD_UNTESTED)
-    built.dbt(*BUILD_UNTESTED, *select, "--vars", "{recommendation_window_days: 1}")
-    assert built.query(outcomes) == [("1", 1, timedelta(days=1))]
+    built.dbt(*build)
+    assert (built.query(outcomes), built.query(lift)) == (judged, measured)
     assert built.query("select count(*) from intermediate.int_lift_measured") == [(1,)]
+    # in full, as the window is another one
+    built.dbt(*build, "--vars", "{recommendation_window_days: 1}")
+    assert (built.query(outcomes), built.query(lift)) == (judged, measured)
+    assert built.query(
+        "select window_ends_at - data_cutoff_at from marts.fct_recommendation_outcomes"
+        " where not is_superseded"
+    ) == [(timedelta(days=1),)]
 
 
 def test_a_window_that_is_no_number_of_days_is_one_clear_message(warehouse: Warehouse) -> None:

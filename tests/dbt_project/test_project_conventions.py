@@ -53,9 +53,15 @@ RECOMMENDATION_TABLES = (
     "promotions",
     "recommendations",
     "similar_tracks",
+    "superseded_batches",
+    "superseded_popular_tracks",
+    "superseded_popularity_shadow",
+    "superseded_recommendations",
     "trainings",
 )
 SERVED = "for the API, which serves it as it is"
+GENERATIONS = "the lists of a day now, and those it had before, are in two tables of the same kind"
+NEWEST_SHADOW = "the newest popularity shadow has no time of its own, but that of its batch"
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "intermediate_dependent_on_marts": dict.fromkeys(
         ("int_charts_ranked", "int_listeners_summarized", "int_listening_days"), STEP_OF_A_MART
@@ -92,6 +98,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "source_fanout": {
         "crawls": "pinned for what is built, and as it is for what judges the loads at any moment",
+        "batches": NEWEST_SHADOW,
     },
     "sources_without_freshness": dict.fromkeys(
         OPS_TABLES, "that nobody ran is a finding of rpt_findings, and no fault of these tables"
@@ -104,11 +111,16 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ("streams", "account_streams", "rejected_records"),
         "an export comes when somebody asks for it",
     ),
+    "multiple_sources_joined": dict.fromkeys(
+        ("stg_recommendations__batches", "stg_recommendations__recommendations"), GENERATIONS
+    )
+    | {"stg_recommendations__popularity_shadow": f"{GENERATIONS}; {NEWEST_SHADOW}"},
     "unused_sources": {
         "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
         "rejected_records": "those of imports are for who imported; prune and forget know them",
         "popular_tracks": SERVED,
         "similar_tracks": SERVED,
+        "superseded_popular_tracks": "what was served before; nothing is judged by it",
     },
     "staging_dependent_on_staging": dict.fromkeys(
         (
@@ -124,21 +136,36 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
 }
 
 KEYS_OF_TABLES = {
-    "stg_moovitamix__landed_crawls": "raw_moovitamix.crawls",
-    "stg_ops__column_profiles": "ops.column_profiles",
-    "stg_ops__dbt_results": "ops.dbt_results",
-    "stg_ops__http_requests": "ops.http_requests",
-    "stg_ops__loads": "ops.loads",
-    "stg_ops__runs": "ops.runs",
-    "stg_ops__steps": "ops.steps",
-    "stg_recommendations__batches": "recommendations.batches",
-    "stg_recommendations__evaluations": "recommendations.evaluations",
-    "stg_recommendations__popularity_shadow": "recommendations.popularity_shadow",
-    "stg_recommendations__promotions": "recommendations.promotions",
-    "stg_recommendations__recommendations": "recommendations.recommendations",
-    "stg_recommendations__trainings": "recommendations.trainings",
+    "stg_moovitamix__landed_crawls": ("raw_moovitamix.crawls",),
+    "stg_ops__column_profiles": ("ops.column_profiles",),
+    "stg_ops__dbt_results": ("ops.dbt_results",),
+    "stg_ops__http_requests": ("ops.http_requests",),
+    "stg_ops__loads": ("ops.loads",),
+    "stg_ops__runs": ("ops.runs",),
+    "stg_ops__steps": ("ops.steps",),
+    "stg_recommendations__batches": (
+        "recommendations.batches",
+        "recommendations.superseded_batches",
+    ),
+    "stg_recommendations__evaluations": ("recommendations.evaluations",),
+    "stg_recommendations__popularity_shadow": (
+        "recommendations.popularity_shadow",
+        "recommendations.superseded_popularity_shadow",
+    ),
+    "stg_recommendations__promotions": ("recommendations.promotions",),
+    "stg_recommendations__recommendations": (
+        "recommendations.recommendations",
+        "recommendations.superseded_recommendations",
+    ),
+    "stg_recommendations__trainings": ("recommendations.trainings",),
 }
-"""Ephemeral models whose key is the primary key of the one table that each of them reads."""
+"""Ephemeral models whose key is the primary key of the tables that each of them reads.
+
+Of two, the second has what the first had before, under keys with the time of it.
+"""
+
+LOOKED_UP = {"stg_recommendations__popularity_shadow": "recommendations.batches"}
+"""Those of them that look something up in another table, by its primary key."""
 
 JUDGED = {"rpt_findings": ["finding_key"]}
 KEYS_OF_READERS: dict[str, dict[str, list[str]]] = {
@@ -548,23 +575,41 @@ def test_a_key_that_no_test_asks_for_is_the_primary_key_of_its_table(
         create_crawls(connection, "raw_moovitamix", ["users"])
         create_ops_tables(connection)
         create_recommendation_tables(connection)
-        for name, table in KEYS_OF_TABLES.items():
+        for name, tables in KEYS_OF_TABLES.items():
             model = manifest.model(name)
-            key = connection.execute(
-                "select attname from pg_index join pg_attribute"
-                " on attrelid = indrelid and attnum = any(indkey)"
-                " where indisprimary and indrelid = %s::regclass",
-                (table,),
-            ).fetchall()
             code = re.sub(r"\{#.*?#\}|--[^\n]*", "", model["raw_code"], flags=re.S)
             assert is_ephemeral(model), name
-            schema, identifier = table.split(".")
-            (parent,) = (manifest.content["sources"][node] for node in manifest.parents(model))
-            assert (parent["schema"], parent["identifier"]) == (schema, identifier), name
-            # a row of the table is one of the model, with all that tells it from others
-            assert not re.search(r"join|union|unnest|lateral", code), name
-            assert key, name
-            assert [column for (column,) in key if not re.search(rf"\b{column}\b", code)] == []
+            parents = {
+                f"{parent['schema']}.{parent['identifier']}"
+                for parent in map(manifest.content["sources"].get, manifest.parents(model))
+            }
+            looked_up = [LOOKED_UP[name]] if name in LOOKED_UP else []
+            assert parents == {*tables, *looked_up}, name
+            # a row of a table is one of the model, with all that tells it from others
+            assert not re.search(r"unnest|lateral", code), name
+            assert len(re.findall(r"\bunion all\b", code)) == len(tables) - 1, name
+            assert len(re.findall(r"\bunion\b", code)) == len(tables) - 1, name
+            assert len(re.findall(r"\bjoin\b", code)) == len(looked_up), name
+            for table in tables:
+                key = primary_key(connection, table)
+                assert key, name
+                assert [column for column in key if not re.search(rf"\b{column}\b", code)] == []
+            for table in looked_up:
+                alias = table.partition(".")[2]
+                for column in primary_key(connection, table):
+                    assert re.search(rf"\.{column} = {alias}\.{column}\b", code), name
+
+
+def primary_key(connection: psycopg.Connection, table: str) -> list[str]:
+    return [
+        column
+        for (column,) in connection.execute(
+            "select attname from pg_index join pg_attribute"
+            " on attrelid = indrelid and attnum = any(indkey)"
+            " where indisprimary and indrelid = %s::regclass",
+            (table,),
+        )
+    ]
 
 
 def test_a_key_that_no_test_asks_for_is_part_of_one_that_is_checked(manifest: Manifest) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -42,6 +42,18 @@ def counts(house: House) -> list[tuple[str, date, int]]:
             f"select for_date, count(*) from recommendations.{table} group by 1 order by 1"
         )
     ]
+
+
+def rows_of(house: House, generation: str = "") -> dict[str, list[tuple[object, ...]]]:
+    """The rows of today of every table, but for the times that not all of them have."""
+    return {
+        table: house.connection.execute(
+            f"select (to_jsonb(t) - 'generated_at')::text from recommendations.{generation}{table}"
+            " as t where for_date = %s order by 1".encode(),
+            (TODAY,),
+        ).fetchall()
+        for table in TABLES
+    }
 
 
 def test_every_active_user_has_20_distinct_unheard_tracks_that_exist(
@@ -161,6 +173,44 @@ def test_a_day_computed_again_is_replaced_and_others_stay(trained: House) -> Non
     assert counts(trained) == before
     assert lists(trained) == of_today
     assert of_today["Rock-1"][0] not in lists(trained, TOMORROW)["Rock-1"]
+
+
+def test_lists_that_were_served_are_kept_when_the_day_gets_others(trained: House) -> None:
+    trained.recommend()
+    trained.recommend(for_date=TOMORROW)
+    before, of_today = counts(trained), lists(trained)
+    # of a version that replaced them, and of a clock that was put back since
+    for table in TABLES:
+        trained.connection.execute(f"drop table recommendations.superseded_{table}".encode())
+    for table in ("batches", "recommendations"):
+        trained.connection.execute(
+            f"update recommendations.{table} set generated_at = '2999-01-01 00:00Z'".encode()
+        )
+    served = rows_of(trained)
+    trained.marts.listen("Rock-1", [of_today["Rock-1"][0][0]], CUTOFF + timedelta(hours=1))
+    trained.marts.refresh(CUTOFF + timedelta(hours=1))
+
+    report = trained.recommend()
+
+    assert report.same_since is None
+    assert counts(trained) == before
+    assert of_today["Rock-1"][0] not in lists(trained)["Rock-1"]
+    assert rows_of(trained, "superseded_") == served
+    times = trained.rows("select generated_at from recommendations.batches order by for_date")
+    assert times == [
+        (datetime(2999, 1, 1, microsecond=1, tzinfo=UTC),),
+        (datetime(2999, 1, 1, tzinfo=UTC),),
+    ]
+    assert trained.rows(
+        "select distinct generated_at from recommendations.recommendations where for_date = %s",
+        TODAY,
+    ) == [times[0]]
+
+    of_now = rows_of(trained)
+    report = trained.recommend()
+    assert [report.same_since] == [time for (time,) in times[:1]]
+    assert rows_of(trained) == of_now
+    assert rows_of(trained, "superseded_") == served
 
 
 def test_lists_end_where_the_catalogue_does(trained: House) -> None:

@@ -15,6 +15,7 @@ from ingestion.landing import load
 from tests.conftest import empty_database
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
+from tests.recommendations import supersede
 from warehouse.errors import LandingError
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -117,6 +118,9 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             *("listenhouse", "recommend"), environment={"LISTENHOUSE_HOME": str(settings.home)}
         )
         assert recommended.returncode == 0, recommended.stderr
+        with psycopg.connect(url) as connection:
+            made = connection.execute("select for_date, now() from recommendations.batches")
+            supersede(connection, *(made.fetchone() or ()))
         house.warehouse.dbt("run", "--select", "fct_recommendation_outcomes+")
         house.warehouse.execute(
             "create table marts.copy_of_an_analyst as"
@@ -156,7 +160,11 @@ def test_a_person_is_forgotten_and_stays_so(house: House) -> None:
     assert counts["raw_moovitamix.users"] == 2
     assert counts["raw_moovitamix.rejected_records"] == 1
     assert counts["marts.fct_listens"] == 4
-    assert counts["recommendations.recommendations"] == 20
+    for generation in ("", "superseded_"):
+        assert counts[f"recommendations.{generation}recommendations"] == 20
+        assert counts[f"recommendations.{generation}popularity_shadow"] == 20
+        batch = f"select user_count, short_list_count from recommendations.{generation}batches"
+        assert house.warehouse.query(batch) == [(30, 0)]
     assert house.warehouse.query(
         "select status from ops.runs where command = 'listenhouse forget'"
     ) == [("succeeded",)]

@@ -35,6 +35,11 @@ def fill(connection: psycopg.Connection) -> None:
             "insert into recommendations.popularity_shadow values (%s, 's', 'u', 1, 't', %s)",
             (at.date(), at),
         )
+        connection.execute(
+            "insert into recommendations.superseded_popularity_shadow"
+            " values (%s, 's', 'u', 1, 't', %s, %s)",
+            (at.date(), at, at),
+        )
         for resolved_at in (at, None):
             connection.execute(
                 "insert into raw_moovitamix.rejected_records values"
@@ -71,6 +76,7 @@ def test_what_is_older_than_its_retention_goes_and_the_rest_stays(
     tables = (
         *(
             "recommendations.popularity_shadow",
+            "recommendations.superseded_popularity_shadow",
             "raw_moovitamix.rejected_records",
             "ops.steps where step = 'load'",
         ),
@@ -92,8 +98,8 @@ def test_what_is_older_than_its_retention_goes_and_the_rest_stays(
     assert run_prune(pruned, agreed=True)
 
     # of the rejected records only the one that was mended long ago
-    assert before == [2, 4, 2, 2, 2]
-    assert count() == [1, 3, 1, 1, 1]
+    assert before == [2, 2, 4, 2, 2, 2]
+    assert count() == [1, 1, 3, 1, 1, 1]
     left = connection.execute(
         "select nspname::text from pg_namespace where nspname ~ '^as_of' order by 1"
     ).fetchall()

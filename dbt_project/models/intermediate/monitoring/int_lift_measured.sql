@@ -37,9 +37,9 @@ shares as (
         outcomes.source_name,
         outcomes.for_date,
         outcomes.user_id,
-        1.0 * outcomes.converted_count / outcomes.recommended_count
+        {{ share_of_lists('outcomes.converted_count', 'outcomes.recommended_count') }}
             as converted_share,
-        1.0 * outcomes.shadow_converted_count / nullif(outcomes.shadow_count, 0)
+        {{ share_of_lists('outcomes.shadow_converted_count', 'outcomes.shadow_count') }}
             as shadow_share
     from outcomes
     inner join days
@@ -47,6 +47,10 @@ shares as (
             outcomes.source_name = days.source_name
             and outcomes.for_date = days.for_date
             and days.recency <= {{ last_days }}
+    group by
+        outcomes.source_name,
+        outcomes.for_date,
+        outcomes.user_id
 
 ),
 

@@ -46,7 +46,7 @@ ranked_batches as (
         batches.*,
         row_number() over (
             partition by batches.source_name
-            order by batches.for_date desc
+            order by batches.for_date desc, batches.generated_at desc
         ) as recency
     from batches
 

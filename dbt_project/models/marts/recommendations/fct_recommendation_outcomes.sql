@@ -1,6 +1,6 @@
-{#- By day: lists are replaced as a whole. Those are built again whose window was open
-    as of the last build. The length of the window counts as code
-    (macros/model_builds.sql). -#}
+{#- By day: newer lists of a day end the windows of those before them. Days are built again
+    of which a window was open as of the last build. The length of the window counts as
+    code (macros/model_builds.sql). -#}
 {{ config(
     materialized='incremental',
     unique_key=['source_name', 'for_date'],
@@ -50,7 +50,9 @@ boundary as (
 
 ),
 
-windows as (
+-- the first lists of a day count from their cutoff on, later ones from when they
+-- were made
+begun as (
 
     select
         source_name,
@@ -58,22 +60,77 @@ windows as (
         model_version,
         data_cutoff_at,
         generated_at,
+        case
+            when
+                row_number() over (
+                    partition by source_name, for_date order by generated_at
+                ) = 1
+                then data_cutoff_at
+            else greatest(data_cutoff_at, generated_at)
+        end as window_begins_at,
         {{ dbt.dateadd('day', recommendation_window_days(), 'data_cutoff_at') }}
-            as window_ends_at
+            as last_counted_at
     from batches
 
 ),
 
-open_windows as (
+followed as (
+
+    select
+        begun.*,
+        lead(begun.window_begins_at) over (
+            partition by begun.source_name, begun.for_date order by begun.generated_at
+        ) as followed_at
+    from begun
+
+),
+
+windows as (
+
+    select
+        followed.*,
+        followed.followed_at is not null as is_superseded,
+        least(
+            followed.last_counted_at,
+            coalesce(followed.followed_at, followed.last_counted_at)
+        ) as window_ends_at
+    from followed
+
+),
+
+days as (
 
     select
         windows.*,
-        boundary.boundary_at >= windows.window_ends_at as is_window_complete
+        max(windows.window_ends_at) over (
+            partition by windows.source_name, windows.for_date
+        ) as day_ends_at
     from windows
+
+),
+
+-- lists that no crawl saw in service led to nothing that anybody could see
+open_windows as (
+
+    select
+        days.*,
+        boundary.boundary_at >= days.window_ends_at as is_window_complete
+    from days
     cross join boundary
-    {% if is_incremental() -%}
-    where windows.window_ends_at > {{ built_until() }}
-    {%- endif %}
+    where
+        (
+            not days.is_superseded
+            or exists (
+                select 1
+                from crawls
+                where
+                    crawls.boundary_at > days.window_begins_at
+                    and crawls.boundary_at <= days.window_ends_at
+            )
+        )
+        {% if is_incremental() -%}
+        and days.day_ends_at > {{ built_until() }}
+        {%- endif %}
 
 ),
 
@@ -89,7 +146,7 @@ recent as (
     where
         user_id is not null
         and first_observed_at
-        > (select min(open_windows.data_cutoff_at) from open_windows)
+        > (select min(open_windows.window_begins_at) from open_windows)
     group by source_name, user_id, track_id
 
 ),
@@ -120,22 +177,24 @@ heard as (
     select
         open_windows.source_name,
         open_windows.for_date,
+        open_windows.generated_at,
         observed.user_id,
         observed.track_id,
         case
-            when min(observed.first_heard_at) > open_windows.data_cutoff_at then 1
+            when min(observed.first_heard_at) > open_windows.window_begins_at then 1
             else 0
         end as newly_heard
     from open_windows
     inner join observed
         on
             open_windows.source_name = observed.source_name
-            and open_windows.data_cutoff_at < observed.first_observed_at
+            and open_windows.window_begins_at < observed.first_observed_at
             and open_windows.window_ends_at >= observed.first_observed_at
     group by
         open_windows.source_name,
         open_windows.for_date,
-        open_windows.data_cutoff_at,
+        open_windows.generated_at,
+        open_windows.window_begins_at,
         observed.user_id,
         observed.track_id
 
@@ -146,10 +205,11 @@ new_tracks as (
     select
         source_name,
         for_date,
+        generated_at,
         user_id,
         sum(newly_heard) as new_track_count
     from heard
-    group by source_name, for_date, user_id
+    group by source_name, for_date, generated_at, user_id
 
 ),
 
@@ -159,6 +219,7 @@ listed as (
     select
         source_name,
         for_date,
+        generated_at,
         user_id,
         track_id,
         case when rank = 1 then list_source end as list_source,
@@ -171,6 +232,7 @@ listed as (
     select
         source_name,
         for_date,
+        generated_at,
         user_id,
         track_id,
         null as list_source,
@@ -185,6 +247,7 @@ compared as (
     select
         listed.source_name,
         listed.for_date,
+        listed.generated_at,
         listed.user_id,
         max(listed.list_source) as list_source,
         sum(listed.recommended) as recommended_count,
@@ -200,6 +263,7 @@ compared as (
         on
             listed.source_name = heard.source_name
             and listed.for_date = heard.for_date
+            and listed.generated_at = heard.generated_at
             and listed.user_id = heard.user_id
             and listed.track_id = heard.track_id
     -- joined after grouping: by more keys it took PostgreSQL twice the time
@@ -207,6 +271,7 @@ compared as (
     group by
         listed.source_name,
         listed.for_date,
+        listed.generated_at,
         listed.user_id
 
 ),
@@ -236,12 +301,15 @@ final as (
 
         -- booleans
         cast(compared.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
+        cast(open_windows.is_superseded as {{ dbt.type_boolean() }}) as is_superseded,
         cast(open_windows.is_window_complete as {{ dbt.type_boolean() }})
             as is_window_complete,
 
         -- timestamps
         cast(open_windows.data_cutoff_at as {{ dbt.type_timestamp() }})
             as data_cutoff_at,
+        cast(open_windows.window_begins_at as {{ dbt.type_timestamp() }})
+            as window_begins_at,
         cast(open_windows.window_ends_at as {{ dbt.type_timestamp() }})
             as window_ends_at,
         cast(open_windows.generated_at as {{ dbt.type_timestamp() }}) as generated_at
@@ -250,10 +318,12 @@ final as (
         on
             compared.source_name = open_windows.source_name
             and compared.for_date = open_windows.for_date
+            and compared.generated_at = open_windows.generated_at
     left join new_tracks
         on
             compared.source_name = new_tracks.source_name
             and compared.for_date = new_tracks.for_date
+            and compared.generated_at = new_tracks.generated_at
             and compared.user_id = new_tracks.user_id
     where compared.recommended_count > 0
 
@@ -272,8 +342,10 @@ select
     shadow_converted_count,
     new_track_count,
     is_hit,
+    is_superseded,
     is_window_complete,
     data_cutoff_at,
+    window_begins_at,
     window_ends_at,
     generated_at
 from final

@@ -3,9 +3,23 @@ with
 outcomes as (
 
     select * from {{ ref('fct_recommendation_outcomes') }}
-    where
-        is_window_complete
-        and model_version is not null
+    where model_version is not null
+
+),
+
+-- the lists of a day count once, when the windows of all of them are over
+days as (
+
+    select
+        source_name,
+        model_version,
+        user_id,
+        for_date,
+        {{ share_of_lists('converted_count', 'recommended_count') }} as converted_share,
+        {{ share_of_lists('shadow_converted_count', 'shadow_count') }} as shadow_share
+    from outcomes
+    group by source_name, model_version, user_id, for_date
+    having min(case when is_window_complete then 1 else 0 end) = 1
 
 ),
 
@@ -19,13 +33,10 @@ users as (
         min(for_date) as first_for_date,
         max(for_date) as last_for_date,
         count(*) as list_count,
-        avg(1.0 * converted_count / recommended_count) as converted_share,
-        avg(1.0 * shadow_converted_count / nullif(shadow_count, 0)) as shadow_share,
-        avg(
-            1.0 * converted_count / recommended_count
-            - 1.0 * shadow_converted_count / nullif(shadow_count, 0)
-        ) as difference
-    from outcomes
+        avg(converted_share) as converted_share,
+        avg(shadow_share) as shadow_share,
+        avg(converted_share - shadow_share) as difference
+    from days
     group by source_name, model_version, user_id
 
 ),

@@ -2,9 +2,43 @@
 
 with
 
-source as (
+newest as (
 
     select * from {{ recorded('recommendations', 'batches') }}
+
+),
+
+superseded as (
+
+    select * from {{ recorded('recommendations', 'superseded_batches') }}
+
+),
+
+source as (
+
+    select
+        source_name,
+        for_date,
+        model_version,
+        user_count,
+        list_length,
+        short_list_count,
+        data_cutoff,
+        generated_at
+    from newest
+
+    union all
+
+    select
+        source_name,
+        for_date,
+        model_version,
+        user_count,
+        list_length,
+        short_list_count,
+        data_cutoff,
+        generated_at
+    from superseded
 
 ),
 

@@ -2,9 +2,45 @@
 
 with
 
-source as (
+newest as (
 
     select * from {{ recorded('recommendations', 'recommendations') }}
+
+),
+
+superseded as (
+
+    select * from {{ recorded('recommendations', 'superseded_recommendations') }}
+
+),
+
+source as (
+
+    select
+        source_name,
+        for_date,
+        user_id,
+        rank,
+        track_id,
+        model_version,
+        source,
+        score,
+        generated_at
+    from newest
+
+    union all
+
+    select
+        source_name,
+        for_date,
+        user_id,
+        rank,
+        track_id,
+        model_version,
+        source,
+        score,
+        generated_at
+    from superseded
 
 ),
 
