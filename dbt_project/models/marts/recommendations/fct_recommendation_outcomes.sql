@@ -1,6 +1,6 @@
-{#- By day: newer lists of a day end the windows of those before them. Days are built again
-    of which a window was open as of the last build. The length of the window counts as
-    code (macros/model_builds.sql). -#}
+{#- By day: newer lists of a day end the windows of those before them. Days are built
+    again of which a window was open as of the last build. The length of the window
+    counts as code (macros/model_builds.sql). -#}
 {{ config(
     materialized='incremental',
     unique_key=['source_name', 'for_date'],
