@@ -19,7 +19,6 @@ from dlt.common.configuration.providers import ConfigProvider, CustomLoaderDocPr
 from dlt.common.runtime.run_context import RunContext
 
 from ingestion import PIPELINE, spotify
-from warehouse.database import library_url
 from warehouse.errors import INTERRUPTED, ListenhouseError, SettingsError
 from warehouse.settings import Settings, read_settings
 
@@ -152,6 +151,9 @@ def _misused(name: str, args: argparse.Namespace) -> str | None:
 
 def _configuration(settings: Settings) -> dict[str, Any]:
     """What Listenhouse decides for dlt; the environment and dlt's files go first."""
+    # it imports dlt's destinations, which ask for what is being made here
+    from ingestion.credentials import command_credentials  # noqa: PLC0415
+
     return {
         "runtime": {
             "dlthub_telemetry": False,
@@ -170,6 +172,6 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         # 2.6M rows in one file per table took 814 MB, in files of this size 432 MB
         "data_writer": {"file_max_items": 100_000},
         "destination": {
-            "postgres": {"credentials": library_url(settings, "dlt", {})},
+            "postgres": {"credentials": command_credentials(settings)},
         },
     }

@@ -12,7 +12,7 @@ from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from warehouse.database import library_url
+from ingestion.credentials import loading_credentials
 from warehouse.errors import LandingError
 from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.run_log import adopt, get_logger
@@ -36,11 +36,11 @@ def landing_pipeline(settings: Settings, name: str, schema: str) -> dlt.Pipeline
         name: Its name, as people type it.
         schema: Landing schema.
     """
-    url = library_url(settings, LOADER_APPLICATION, SERVER_PARAMETERS)
+    credentials = loading_credentials(settings, LOADER_APPLICATION, SERVER_PARAMETERS)
     pipeline = dlt.pipeline(
         name,
         pipelines_dir=str(settings.dlt_directory / "pipelines"),
-        destination=dlt.destinations.postgres(credentials=url),
+        destination=dlt.destinations.postgres(credentials=credentials),
         dataset_name=schema,
     )
     # not before: a pipeline sets up the log of dlt

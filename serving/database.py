@@ -17,12 +17,12 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import AsyncConnection, errors
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from serving.problems import NOT_READY, UNAVAILABLE, ProblemError
-from warehouse.database import describe
+from warehouse.database import describe, session_parameters
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
@@ -41,7 +41,6 @@ _RECONNECT_SECONDS = 3.0
 _SESSION = {
     "default_transaction_read_only": "on",
     "statement_timeout": "2s",
-    "timezone": "UTC",
     # compiling costs more than queries of a millisecond can gain
     "jit": "off",
 }
@@ -55,20 +54,15 @@ class Database:
     """The database, as the API reads it."""
 
     def __init__(self, settings: Settings) -> None:
-        url = settings.database_url
-        options = [str(conninfo_to_dict(url).get("options") or "")]
-        options += [f"-c {name}={value}" for name, value in _SESSION.items()]
+        parameters = session_parameters(settings, "listenhouse serve", _SESSION) | {
+            "connect_timeout": str(_CONNECT_SECONDS),
+            # a server that is gone without a word is noticed in half a minute
+            "keepalives_idle": "10",
+            "keepalives_interval": "5",
+            "keepalives_count": "3",
+        }
         self._pool = AsyncConnectionPool(
-            make_conninfo(
-                url,
-                application_name="listenhouse serve",
-                connect_timeout=_CONNECT_SECONDS,
-                options=" ".join(options).strip(),
-                # a server that is gone without a word is noticed in half a minute
-                keepalives_idle=10,
-                keepalives_interval=5,
-                keepalives_count=3,
-            ),
+            make_conninfo(**parameters),
             kwargs={"autocommit": True},
             min_size=1,
             max_size=_SESSIONS,

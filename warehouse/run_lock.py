@@ -15,7 +15,7 @@ import fasteners
 import psycopg
 
 from warehouse.database import connect, explain_failure
-from warehouse.errors import BusyError, SettingsError
+from warehouse.errors import BusyError, DatabaseError, SettingsError
 from warehouse.settings import Settings
 
 LOADER_APPLICATION = "listenhouse-loader"
@@ -38,10 +38,11 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
 
     Raises:
         BusyError: Another run holds it; says who.
-        DatabaseError: The database cannot be reached, or fails during the run.
+        DatabaseError: The database cannot be reached, would end a run, or fails during it.
     """
     name = f"listenhouse run pid {os.getpid()} on {socket.gethostname()}"
     with _hold_home(settings), connect(settings, name[:63]) as connection:
+        _refuse_time_limit(connection)
         row = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
         if row is None or not row[0]:
             raise BusyError(
@@ -76,6 +77,22 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
             # not wait for that
             with suppress(psycopg.Error):
                 connection.execute("select pg_advisory_unlock(%s)", (_LOCK_KEY,))
+
+
+def _refuse_time_limit(connection: psycopg.Connection) -> None:
+    """Refuses a login whose merges the server would end.
+
+    It is not pinned as others are: servers before 17 refuse sessions that name it.
+    """
+    row = connection.execute(
+        "select current_setting('transaction_timeout', true), session_user, current_database()"
+    ).fetchone()
+    if row and row[0] not in (None, "0"):
+        raise DatabaseError(
+            f"PostgreSQL ends the transactions of the user {row[1]} after {row[0]} "
+            "(transaction_timeout), and a load or a build can take longer: run `alter role "
+            f'"{row[1]}" in database "{row[2]}" set transaction_timeout = 0`.'
+        )
 
 
 @contextmanager

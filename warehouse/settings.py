@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from warehouse.api_access import read_api_keys, read_origins
 from warehouse.daily_steps import DAILY_STEPS, Step, read_steps
+from warehouse.database_url import parse_database_url
 from warehouse.errors import SettingsError
 from warehouse.quiet_hours import QuietHours, read_quiet_hours
 from warehouse.variables import Variables
@@ -33,6 +34,9 @@ MANUAL = "manual"
 
 RATE_LIMIT = 6000
 """Requests to the API per client and minute, unless told otherwise."""
+
+# libpq puts these last into what a session begins with, where they would undo what ours pin
+_SESSION_VARIABLES = ("PGTZ", "PGDATESTYLE", "PGCLIENTENCODING")
 
 # a shorter one, taken out of lines wherever it stands, would leave little of them
 _SHORTEST_SECRET = 4
@@ -220,17 +224,14 @@ class Settings:
     @property
     def secrets(self) -> frozenset[str]:
         """Keys and the passwords in the URLs, as written and as meant; no log may show them."""
-        configured = (
-            self.external_database_url,
-            self.external_api_url,
-            self.serving_database_url,
-            self.heartbeat_url,
-        )
+        databases = tuple(filter(None, (self.external_database_url, self.serving_database_url)))
+        configured = (*databases, self.external_api_url, self.heartbeat_url)
         urls = [urlsplit(url) for url in configured if url]
         # one that is also the name of a user, host or database is no secret
         names = {name for url in urls for name in (url.username, url.hostname, url.path.strip("/"))}
         written = {url.password for url in urls if url.password}
-        secrets = (written | set(map(unquote, written))) - names | set(self.api_keys)
+        meant = {parse_database_url(url).get("password", "") for url in databases}
+        secrets = (written | meant | set(map(unquote, written))) - names | set(self.api_keys)
         # who knows the path of a heartbeat can feign one
         secrets |= {urlsplit(self.heartbeat_url or "").path}
         secrets |= {self.erasure_key} if self.erasure_key else set()
@@ -384,8 +385,11 @@ def _heartbeat_url(read: Variables) -> str | None:
 
 def _told_to_dbt(environ: Mapping[str, str] | None, url: str | None) -> str | None:
     """The URL, which dbt in this process could not read from a file."""
-    if environ is None and url:
-        os.environ["LISTENHOUSE_DATABASE_URL"] = url
+    if environ is None:
+        if url:
+            os.environ["LISTENHOUSE_DATABASE_URL"] = url
+        for name in _SESSION_VARIABLES:
+            os.environ.pop(name, None)
     return url
 
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
+from warehouse.database_url import check_database_url
 from warehouse.errors import SettingsError
 
 
@@ -121,25 +119,12 @@ class Variables:
         return value
 
     def database_url(self, name: str) -> str | None:
-        """A URL that PostgreSQL's client library understands, with a user and a database.
+        """A URL of PostgreSQL that every part can connect by.
 
         Raises:
             SettingsError: It is none.
         """
-        value = self.url(name, "postgresql", "postgres")
-        if value is None:
-            return None
-        try:
-            parts = conninfo_to_dict(value)
-        except ProgrammingError:
-            # not chained: its message quotes the password
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is not understood by PostgreSQL's client library: write "
-                "special characters in user and password in percent-encoding (% as %25)."
-            ) from None
-        if not (parts.get("user") and parts.get("dbname")):
-            raise SettingsError(
-                f"LISTENHOUSE_{name} has to name a user and a database: "
-                "postgresql://user:password@host:port/database."
-            )
+        value = self.secret(name)
+        if value is not None:
+            check_database_url(f"LISTENHOUSE_{name}", value)
         return value

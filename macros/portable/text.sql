@@ -41,15 +41,94 @@ to_char({{ expression }}, 'YYYY-MM-DD HH24:MI "UTC"')
 {%- endmacro %}
 
 
-{#- Every run of white space as one space. -#}
+{#- Text as it is compared, but for blanks: in one case and one Unicode form (NFKC),
+    without what nobody sees. Depends on no collation: a database in Turkish has another
+    `lower`. -#}
+{% macro folded_text(expression) -%}
+{{ return(adapter.dispatch('folded_text', 'listenhouse')(expression)) }}
+{%- endmacro %}
+
+{% macro default__folded_text(expression) -%}
+{#- the same in every locale; there is no function for a Unicode form -#}
+translate(lower({{ expression }}), 'ς{{ invisible_characters() }}', 'σ')
+{%- endmacro %}
+
+{% macro postgres__folded_text(expression) -%}
+{#- taken apart first, so that letters with accents are such without and the rest of the
+    letters, of the alphabets that most names are written in, are few -#}
+{%- set upper = (
+    'ÆÐØÞĐĦŁŊŒŦƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƢƤƦƧƩƬƮƱƲƳƵƷƸƼǤǶǷȜȠȢȤȺȻȽȾɁɃɄɅɆ'
+    ~ 'ɈɊɌɎͰͲͶͿΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩϏϘϚϜϞϠϢϤϦϨϪϬϮϷϺϽϾϿЂЄЅІЈЉЊЋЏА'
+    ~ 'БВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤ'
+    ~ 'ҦҨҪҬҮҰҲҴҶҸҺҼҾӀӃӅӇӉӋӍӔӘӠӨӶӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸ'
+    ~ 'ԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖẞς'
+) -%}
+{%- set lower = (
+    'æðøþđħłŋœŧɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵƣƥʀƨʃƭʈʊʋƴƶʒƹƽǥƕƿȝƞȣȥⱥȼƚⱦɂƀʉʌɇ'
+    ~ 'ɉɋɍɏͱͳͷϳαβγδεζηθικλμνξοπρστυφχψωϗϙϛϝϟϡϣϥϧϩϫϭϯϸϻͻͼͽђєѕіјљњћџа'
+    ~ 'бвгдежзиклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥ'
+    ~ 'ҧҩҫҭүұҳҵҷҹһҽҿӏӄӆӈӊӌӎӕәӡөӷӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէը'
+    ~ 'թժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆßσ'
+) -%}
+case
+    -- nothing but ASCII, for which the list is too long to be gone through
+    when octet_length({{ expression }}) = char_length({{ expression }})
+        then lower({{ expression }} collate "C")
+    else
+        normalize(
+            replace(
+                translate(
+                    lower(normalize({{ expression }}, nfkd) collate "C"),
+                    '{{ upper }}{{ invisible_characters() }}',
+                    '{{ lower }}'
+                ),
+                '{{ "i\u0307" }}', 'i'
+            ),
+            nfc
+        )
+end collate "default"
+{%- endmacro %}
+
+
+{#- Characters that have no width: soft hyphens, joiners, directions, fillers, byte-order
+    marks, variants of emoji. -#}
+{% macro invisible_characters() -%}
+{{ "\u00ad\u034f\u061c\u115f\u1160\u180e"
+   ~ "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+   ~ "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f"
+   ~ "\u3164\ufe0e\ufe0f\ufeff\uffa0" }}
+{%- endmacro %}
+
+
+{#- Every run of white space, as Unicode has it, as one space. -#}
 {% macro collapse_whitespace(expression) -%}
 {{ return(adapter.dispatch('collapse_whitespace', 'listenhouse')(expression)) }}
 {%- endmacro %}
 
 {% macro default__collapse_whitespace(expression) -%}
-regexp_replace({{ expression }}, '[[:space:]]+', ' ')
+regexp_replace({{ expression }}, '[{{ white_space() }}]+', ' ')
 {%- endmacro %}
 
 {% macro postgres__collapse_whitespace(expression) -%}
-regexp_replace({{ expression }}, '[[:space:]]+', ' ', 'g')
+regexp_replace({{ expression }}, '[{{ white_space() }}]+', ' ', 'g')
+{%- endmacro %}
+
+{#- As it stands between the brackets of a regular expression; [:space:] would be the
+    locale's. -#}
+{% macro white_space() -%}
+{{ "\\u0009-\\u000d\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000" }}
+{%- endmacro %}
+
+
+{#- Text that is ordered by its bytes: locales have orders of their own. -#}
+{% macro in_byte_order(expression) -%}
+{{ return(adapter.dispatch('in_byte_order', 'listenhouse')(expression)) }}
+{%- endmacro %}
+
+{% macro default__in_byte_order(expression) -%}
+{{ expression }}
+{%- endmacro %}
+
+{% macro postgres__in_byte_order(expression) -%}
+{{ expression }} collate "C"
 {%- endmacro %}

@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from monitoring.alerts.finding import Finding, Severity
 from monitoring.alerts.notices import Notice, NoticeKind
+from warehouse.database_url import parse_database_url
 from warehouse.settings import Settings
 
 _MOST_NOTICES = 20
@@ -81,9 +81,9 @@ class Message:
 
 def name_warehouse(settings: Settings) -> str:
     """Names the warehouse: the database, and the machine it is on."""
-    parts = urlsplit(settings.database_url)
-    host = socket.gethostname() if settings.uses_embedded_postgres else parts.hostname
-    return f"{host}{parts.path}"
+    parameters = parse_database_url(settings.database_url)
+    host = socket.gethostname() if settings.uses_embedded_postgres else parameters["host"]
+    return f"{host}/{parameters['dbname']}"
 
 
 def write_message(settings: Settings, notices: Sequence[Notice]) -> Message:

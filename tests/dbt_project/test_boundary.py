@@ -36,7 +36,7 @@ def test_a_crawl_that_commits_during_a_build_is_left_for_the_next(
     assert built.query(newest) == [(1,)]
 
 
-def test_a_crawl_that_is_not_committed_is_invisible_and_so_are_fields_that_nobody_declared(
+def test_a_crawl_that_is_not_committed_is_invisible(
     built: Warehouse, built_landing: Landing
 ) -> None:
     before = built.fingerprints()

@@ -15,8 +15,8 @@ members as (
         album_key,
         artist_key,
         source_name,
-        min(album_title) as album_title,
-        min(artist_name) as artist_name,
+        min({{ in_byte_order('album_title') }}) as album_title,
+        min({{ in_byte_order('artist_name') }}) as artist_name,
         min(first_observed_at) as first_observed_at
     from tracks
     where album_title is not null

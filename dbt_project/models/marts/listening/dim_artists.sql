@@ -14,7 +14,7 @@ members as (
     select
         artist_key,
         source_name,
-        min(artist_name) as artist_name,
+        min({{ in_byte_order('artist_name') }}) as artist_name,
         min(first_observed_at) as first_observed_at
     from tracks
     where artist_name is not null
