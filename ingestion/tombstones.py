@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg import sql
 
-from ingestion.addresses import addresses_in
+from ingestion.addresses import find_addresses
 from ingestion.crawl_ledger import table_exists
 from ingestion.decoding import Page, RejectedRecord
 from ingestion.endpoint import Endpoint
@@ -77,8 +77,11 @@ class Tombstones:
     def _cover_rejected(self, record: RejectedRecord) -> bool:
         if record.person_id is not None:
             return self.cover(record.person_id)
+        # as it is written, too: marks of versions before 1.0.0 are of that
         return any(
-            mark_address(self.key, address) in self.marks for address in addresses_in(record.record)
+            mark_address(self.key, address) in self.marks
+            for start, end, compared in find_addresses(record.record)
+            for address in (compared, record.record[start:end])
         )
 
 
@@ -97,9 +100,10 @@ def mark_address(key: bytes, address: str) -> str:
 
     Args:
         key: The key of the warehouse.
-        address: An e-mail address of a person who was forgotten, and of nobody else.
+        address: An e-mail address of a person who was forgotten, and of nobody else, in the form
+            that is compared (`ingestion.addresses`).
     """
-    return hmac.digest(key, f"address {address}".encode(), "sha256").hex()
+    return hmac.digest(key, f"address {address}".encode(errors="replace"), "sha256").hex()
 
 
 def key_check(key: bytes) -> str:

@@ -25,7 +25,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from ingestion import moovitamix, spotify
-from ingestion.addresses import pattern_of
+from ingestion.addresses import MAYBE_ADDRESS, address_of, addresses_in, find_addresses
 from ingestion.crawl_ledger import create_crawls, table_exists
 from ingestion.decoding import person_of_rejected
 from ingestion.endpoint import Endpoint
@@ -120,7 +120,7 @@ class Person:
         source: Where they are a user.
         id: The source's id.
         keys: Keys of their versions in dimensions.
-        emails: Addresses that nobody else has.
+        emails: Addresses that nobody else has, in the form that is compared.
     """
 
     source: Source
@@ -128,10 +128,9 @@ class Person:
     keys: tuple[str, ...]
     emails: tuple[str, ...]
 
-    @property
-    def address_patterns(self) -> list[str]:
-        """A regular expression for each address."""
-        return [pattern_of(email) for email in self.emails]
+    def is_named_in(self, text: str) -> bool:
+        """Whether a text says an address of theirs."""
+        return not addresses_in(text).isdisjoint(self.emails)
 
 
 @dataclass(frozen=True)
@@ -197,22 +196,7 @@ def find_person(
             keys |= {key for (key,) in rows}
     emails: set[str] = set()
     if source.crawled and table_exists(connection, source.schema, "users"):
-        emails = {
-            email
-            for (email,) in connection.execute(
-                sql.SQL(
-                    """
-                    select email from {users} where email like '%%@%%'
-                    group by email having bool_and(id::text = %s)
-                    """
-                ).format(users=sql.Identifier(source.schema, "users")),
-                (person_id,),
-            )
-        }
-        for _, owner, record in _quarantined(connection, source):
-            if owner not in (None, person_id):
-                # that of somebody else as well
-                emails -= {email for email in emails if re.search(pattern_of(email), record)}
+        emails = _own_addresses(connection, source, person_id)
     key = read_key(settings)
     if key is not None and table_exists(connection, source.schema, ERASURES):
         row = connection.execute(
@@ -223,8 +207,28 @@ def find_person(
         ).fetchone()
         sought = (row[0] if row else None) or {"keys": [], "emails": []}
         keys |= set(sought["keys"])
-        emails |= set(sought["emails"])
+        emails |= addresses_in(" ".join(sought["emails"]))
     return Person(source, person_id, tuple(sorted(keys)), tuple(sorted(emails)))
+
+
+def _own_addresses(connection: psycopg.Connection, source: Source, person_id: str) -> set[str]:
+    """The addresses of a person that nobody else has."""
+    said = sql.SQL("select {} from {} where id::text {} %s and email ~ %s")
+    column, users = sql.Identifier("email"), sql.Identifier(source.schema, "users")
+    own: set[str] = set()
+    for (email,) in connection.execute(
+        said.format(column, users, sql.SQL("=")), (person_id, MAYBE_ADDRESS)
+    ):
+        own |= address_of(email)
+    others = said.format(column, users, sql.SQL("<>"))
+    # compared here: the database folds letters by its own locale
+    with connection.transaction(), connection.cursor("emails") as cursor:
+        for (email,) in cursor.execute(others, (person_id, MAYBE_ADDRESS)) if own else ():
+            own -= addresses_in(email)
+    for _, owner, record in _quarantined(connection, source):
+        if owner not in (None, person_id):
+            own -= addresses_in(record)
+    return own
 
 
 def count_rows(connection: psycopg.Connection, person: Person) -> dict[str, int]:
@@ -406,14 +410,15 @@ def find_rests(lock: psycopg.Connection, settings: Settings, person: Person) -> 
                 # what is sought waits there, until nothing is found
                 continue
             texts = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in columns]
-            row = lock.execute(
-                sql.SQL("select count(*) from {} where concat_ws(' ', {}) ~ any(%s)").format(
-                    sql.Identifier(schema, table), sql.SQL(", ").join(texts)
-                ),
-                (person.address_patterns,),
-            ).fetchone()
-            if row and row[0]:
-                rests[f"{schema}.{table}"] = int(row[0])
+            saying = sql.SQL(
+                "select said from (select concat_ws(' ', {}) as said from {}) as texts"
+                " where said ~ %s"
+            ).format(sql.SQL(", ").join(texts), sql.Identifier(schema, table))
+            with lock.transaction(), lock.cursor("texts") as cursor:
+                rows = cursor.execute(saying, (MAYBE_ADDRESS,))
+                count = sum(person.is_named_in(text) for (text,) in rows)
+            if count:
+                rests[f"{schema}.{table}"] = count
     for folder in _folders_of_loads(settings):
         if folder.exists():
             rests[str(folder)] = 1
@@ -567,8 +572,7 @@ def _rejected(connection: psycopg.Connection, person: Person) -> list[str]:
     """The hashes of rejected records that are of a person, or of nobody and say their address."""
     found = []
     for record_hash, owner, record in _quarantined(connection, person.source):
-        says_address = any(re.search(pattern, record) for pattern in person.address_patterns)
-        if owner == person.id or (owner is None and says_address):
+        if owner == person.id or (owner is None and person.is_named_in(record)):
             found.append(record_hash)
     return found
 
@@ -752,11 +756,14 @@ def _folders_of_loads(settings: Settings) -> tuple[Path, ...]:
 
 def _find_addresses(file: Path, person: Person) -> list[tuple[int, int]]:
     """Where a file says an address of a person, in bytes."""
-    content = file.read_bytes()
+    as_it_is = "surrogateescape"
+    text = file.read_bytes().decode(errors=as_it_is)
+    if not person.emails or not re.search(MAYBE_ADDRESS, text):
+        return []
     return [
-        found.span()
-        for pattern in person.address_patterns
-        for found in re.finditer(pattern.encode(), content)
+        (len(text[:start].encode(errors=as_it_is)), len(text[:end].encode(errors=as_it_is)))
+        for start, end, address in find_addresses(text)
+        if address in person.emails
     ]
 
 
