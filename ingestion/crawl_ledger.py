@@ -6,14 +6,21 @@ downstream reads landing as of the boundary of the last row.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import psycopg
 from psycopg import sql
 
 from warehouse.database import add_column
+from warehouse.errors import ClockError
+
+MOST_AHEAD = timedelta(minutes=5)
+"""How far a boundary may be ahead of the database server's clock: clocks differ a little. The rule
+`boundary_ahead` of rule_thresholds.csv is the same."""
 
 WITHDRAWN_CRAWLS = "withdrawn_crawls"
 """Table of the crawls that were taken back, which landing no longer shows."""
@@ -129,10 +136,69 @@ def next_boundary(
         schema: Landing schema.
         endpoints: Landing tables.
         now: The time, with its zone.
+
+    Raises:
+        ClockError: It would be ahead of the database server's clock, and all later ones with it.
     """
     latest = latest_boundary_used(connection, schema, endpoints)
     now = now.astimezone(UTC)
+    fault = describe_clock_ahead(connection, now) or describe_boundary_ahead(connection, latest)
+    if fault:
+        raise ClockError(f"Nothing was landed: {fault}, then run again.")
     return now if latest is None else max(now, latest + timedelta(microseconds=1))
+
+
+def describe_clock_ahead(connection: psycopg.Connection, now: datetime) -> str | None:
+    """Says that the clock of this machine is ahead of the server's, and what to do.
+
+    Args:
+        connection: Connection to the warehouse.
+        now: What the clock says, with its zone.
+
+    Returns:
+        None where it is not, or by no more than `MOST_AHEAD`.
+    """
+    ahead = now - server_time(connection)
+    if ahead <= MOST_AHEAD:
+        return None
+    return (
+        f"the clock of {socket.gethostname()} is {_duration(ahead)} ahead of the database "
+        "server's; set the wrong one of them right (NTP does)"
+    )
+
+
+def describe_boundary_ahead(
+    connection: psycopg.Connection, boundary_at: datetime | None
+) -> str | None:
+    """Says that a boundary is ahead of the server's clock, and what to do.
+
+    Args:
+        connection: Connection to the warehouse.
+        boundary_at: The latest boundary, None where there is none.
+
+    Returns:
+        None where it is not, or by no more than `MOST_AHEAD`.
+    """
+    if boundary_at is None or (ahead := boundary_at - server_time(connection)) <= MOST_AHEAD:
+        return None
+    return (
+        f"landing has the boundary {boundary_at.astimezone(UTC):%F %T} UTC, {_duration(ahead)} "
+        "ahead of the database server's clock, as a clock was wrong; once the server's is right, "
+        "set it back with `listenhouse redate`"
+    )
+
+
+def server_time(connection: psycopg.Connection) -> datetime:
+    """What the clock of the database server says."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    if row is None:
+        raise AssertionError("a select without a table has one row")
+    return cast(datetime, row[0])
+
+
+def _duration(time: timedelta) -> str:
+    # without microseconds
+    return str(timedelta(seconds=round(time.total_seconds())))
 
 
 def latest_boundary_used(

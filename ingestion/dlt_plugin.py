@@ -19,7 +19,7 @@ from dlt.common.configuration.providers import ConfigProvider, CustomLoaderDocPr
 from dlt.common.runtime.run_context import RunContext
 
 from ingestion import PIPELINE, spotify
-from warehouse.errors import INTERRUPTED, ListenhouseError, SettingsError
+from warehouse.errors import INTERRUPTED, ListenhouseError, SettingsError, full_disk
 from warehouse.settings import Settings, read_settings
 
 
@@ -112,9 +112,10 @@ changed into landing, where every version is kept. Nothing becomes visible unles
                 run_load(settings, accept_shrink=args.accept_shrink)
             else:
                 run_import(settings, args.export, args.user)
-        except ListenhouseError as error:
+        except (ListenhouseError, OSError) as caught:
+            error = full_disk(caught) if isinstance(caught, OSError) else caught
             # dlt takes the flag out of the arguments before it calls
-            if "--debug" in sys.argv:
+            if error is None or "--debug" in sys.argv:
                 raise
             print(error, file=sys.stderr)  # noqa: T201 (a command's message)
             sys.exit(error.exit_code)

@@ -43,11 +43,13 @@ from ingestion.shrink_guard import refuse_shrunk
 from ingestion.spool import key_columns, packed_keys
 from ingestion.tombstones import read_tombstones
 from warehouse.database import create_schema, describe
-from warehouse.errors import DatabaseError, SettingsError
+from warehouse.errors import DatabaseError, SettingsError, describe_unwritable
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
 _logger = get_logger(__name__)
+
+_NAMES = tuple(endpoint.name for endpoint in ENDPOINTS)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def load(
     _require_rights(lock, settings)
     # before the crawl: nobody who was forgotten gets as far as the disk
     tombstones = read_tombstones(lock, settings, LANDING_SCHEMA)
+    # a clock that is ahead is found before the crawl, not after it
+    next_boundary(lock, LANDING_SCHEMA, _NAMES, datetime.now(UTC))
     with _crawl_folder(settings) as folder:
         started_at = datetime.now(UTC)
         reader = PageReader(settings, http or HttpCounters(), tombstones)
@@ -139,9 +143,8 @@ def _land(
     started_at: datetime,
 ) -> tuple[Crawl, LoadPackage]:
     """Merges proven rows, then commits the row that makes them visible."""
-    names = [endpoint.name for endpoint in ENDPOINTS]
     create_schema(lock, LANDING_SCHEMA)
-    boundary_at = next_boundary(lock, LANDING_SCHEMA, names, datetime.now(UTC))
+    boundary_at = next_boundary(lock, LANDING_SCHEMA, _NAMES, datetime.now(UTC))
     pipeline = landing_pipeline(settings, PIPELINE, LANDING_SCHEMA)
     package = merge(pipeline, crawled, carried, boundary_at)
     crawl = Crawl(
@@ -166,7 +169,7 @@ def _land(
     # on the connection that holds the lock: who lost the lock cannot commit
     with lock.transaction():
         create_rejected_records(lock, LANDING_SCHEMA)
-        create_crawls(lock, LANDING_SCHEMA, names)
+        create_crawls(lock, LANDING_SCHEMA, _NAMES)
         rejected = {rows.endpoint.name: rows.rejected for rows in crawled}
         record_rejections(lock, LANDING_SCHEMA, rejected, boundary_at)
         commit_crawl(lock, LANDING_SCHEMA, crawl)
@@ -275,8 +278,7 @@ def _crawl_folder(settings: Settings) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(dir=settings.spool_directory))
     except OSError as error:
         raise SettingsError(
-            f"The folder {settings.spool_directory} cannot be written ({error.strerror}): correct "
-            "its rights, or choose another with LISTENHOUSE_HOME."
+            f"The folder {describe_unwritable(settings.spool_directory, error)}."
         ) from error
     try:
         yield folder

@@ -13,7 +13,7 @@ from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.credentials import loading_credentials
-from warehouse.errors import LandingError
+from warehouse.errors import DiskError, LandingError, describe_unwritable
 from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.run_log import adopt, get_logger
 from warehouse.settings import Settings
@@ -59,10 +59,17 @@ def run_pipeline(pipeline: dlt.Pipeline, resources: Sequence[DltResource]) -> Lo
         What dlt did.
 
     Raises:
+        DiskError: Its folder cannot be written.
         LandingError: A step of dlt failed.
     """
     try:
         return _forget_pending(pipeline).run(resources)
+    except OSError as error:
+        # what dlt keeps beside its steps
+        raise DiskError(
+            "Nothing of this load is visible: the folder "
+            f"{describe_unwritable(pipeline.working_dir, error)}, then run again."
+        ) from error
     except PipelineStepFailed as error:
         raise LandingError(
             f"Landing failed in dlt's step `{error.step}`: {_root_cause(error.exception)}. "

@@ -7,6 +7,7 @@ back in chunks. Memory holds one chunk of rows, and the keys of all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -21,6 +22,7 @@ import xxhash
 
 from ingestion.decoding import Page
 from ingestion.endpoint import Endpoint, Record
+from warehouse.errors import DiskError, describe_unwritable
 
 CHUNK_ROWS = 20_000
 CHUNK_BYTES = 64_000_000
@@ -54,8 +56,9 @@ class Spool:
         self._pending_undeclared: dict[int, dict[str, Any]] = {}
         self._pending_bytes = 0
         self._keys: list[tuple[npt.NDArray[np.int64], ...]] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pa.ipc.new_file(path, endpoint.spool_schema)
+        with self._on_disk():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pa.ipc.new_file(path, endpoint.spool_schema)
 
     def __enter__(self) -> Spool:
         """Opens the spool for writing."""
@@ -68,9 +71,14 @@ class Spool:
         trace: TracebackType | None,
     ) -> None:
         """Writes what is pending and closes the file."""
-        if kind is None:
-            self._flush()
-        self._writer.close()
+        if kind is not None:
+            # on a full disk to close fails too, and says nothing new
+            with suppress(OSError):
+                self._writer.close()
+            return
+        self._flush()
+        with self._on_disk():
+            self._writer.close()
 
     def append(self, page: Page) -> None:
         """Adds the records of a page, in served order."""
@@ -102,7 +110,8 @@ class Spool:
         if not self._pending:
             return
         batch = self._to_batch(self._pending, self._pending_undeclared)
-        self._writer.write_batch(batch)
+        with self._on_disk():
+            self._writer.write_batch(batch)
         self.served_fields.update(
             name
             for name in self._endpoint.arrow_types
@@ -112,6 +121,17 @@ class Spool:
         self._pending = []
         self._pending_undeclared = {}
         self._pending_bytes = 0
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        """Says what a disk that is full means for the crawl."""
+        try:
+            yield
+        except OSError as error:
+            raise DiskError(
+                "Nothing of this crawl is landed: the folder "
+                f"{describe_unwritable(self._path.parent, error)}, then run again."
+            ) from error
 
     def _to_batch(
         self, records: list[Record], undeclared: dict[int, dict[str, Any]]

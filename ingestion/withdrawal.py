@@ -210,7 +210,7 @@ def _leave_trace(
     withdrawal: Withdrawal,
     reason: str,
 ) -> None:
-    """Copies the crawls to the trace, which nothing ever changes or deletes."""
+    """Copies the crawls to the trace, which nothing deletes, and only a redating changes."""
     connection.execute(
         sql.SQL(
             """

@@ -18,7 +18,12 @@ from monitoring.svg_charts import Caption, Estimate, Point, band_chart, interval
 _ROLES = {"champion": "circle", "challenger": "diamond", "popularity": "square"}
 """Roles in the order of each group, and what marks them."""
 
-_DECISION_TONES = {"promoted": "good", "rolled_back": "warn", "fell_back": "bad"}
+_DECISION_TONES = {
+    "promoted": "good",
+    "rolled_back": "warn",
+    "fell_back": "bad",
+    "restored": "good",
+}
 
 _NEXT_STEPS = {
     "promoted": "Nothing to do. Should the lift fall, `listenhouse rollback-model` puts the model "
@@ -27,7 +32,8 @@ _NEXT_STEPS = {
     "`listenhouse retrain` tries again.",
     "rolled_back": "Find out what was wrong with the model that was given up, then train another: "
     "`listenhouse retrain`.",
-    "fell_back": "Train a new model: `listenhouse retrain`.",
+    "fell_back": "Put the file back, or train a new model: `listenhouse retrain`.",
+    "restored": "Nothing to do: the champion's file is back.",
 }
 """What to do after a decision."""
 

@@ -38,6 +38,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     ROLLED_BACK = "rolled_back"
     FELL_BACK = "fell_back"
+    RESTORED = "restored"
     RECONCILED = "reconciled"
 
 
@@ -140,7 +141,7 @@ def roll_back(
 
 
 def load_champion(registry: Registry, connection: psycopg.Connection) -> LoadedModel | None:
-    """Loads the champion; when its file is broken, the previous one takes its place.
+    """Loads the champion; while its file is broken, the previous one takes its place.
 
     Args:
         registry: The registry.
@@ -149,6 +150,9 @@ def load_champion(registry: Registry, connection: psycopg.Connection) -> LoadedM
     Returns:
         The champion; None when there is none whose file is whole.
     """
+    restored = _restore(registry, connection)
+    if restored is not None:
+        return restored
     champion = registry.find(CHAMPION)
     if champion is None:
         return None
@@ -177,6 +181,34 @@ def load_champion(registry: Registry, connection: psycopg.Connection) -> LoadedM
         cause=str(broken),
         replaced_by=heir.number if heir else None,
     )
+    return loaded
+
+
+def _restore(registry: Registry, connection: psycopg.Connection) -> LoadedModel | None:
+    """Puts a champion back whose file was broken when it was last needed, and is whole again."""
+    versions = {version.number: version for version in registry.versions()}
+    row = connection.execute(
+        """
+        select decision, from_version
+        from recommendations.promotions
+        where decision <> 'refused' and training_id = any(%s)
+        order by decided_at desc
+        limit 1
+        """,
+        ([version.training_id for version in versions.values()],),
+    ).fetchone()
+    if row is None or row[0] != Verdict.FELL_BACK or row[1] not in versions:
+        return None
+    try:
+        loaded = registry.load(versions[row[1]])
+    except BrokenArtifactError:
+        return None
+    champion = registry.find(CHAMPION)
+    if champion is not None and champion.number != loaded.version.number:
+        _move_champion(registry, champion, loaded.version)
+    reason = f"The file of {loaded.version.label}, which was the champion, is whole again."
+    _record(connection, _Move(Verdict.RESTORED, "recommender", champion, loaded.version, reason))
+    _logger.warning("champion restored", version=loaded.version.number)
     return loaded
 
 

@@ -153,7 +153,7 @@ _STATEMENTS = (
         primary key (training_id, role, candidate, split, segment, metric, cutoff)
     )
     """,
-    # decision: promoted, refused, rolled_back, fell_back, reconciled
+    # decision: promoted, refused, rolled_back, fell_back, restored, reconciled
     """
     create table if not exists recommendations.promotions (
         promotion_id uuid primary key,

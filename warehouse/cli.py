@@ -27,6 +27,7 @@ from warehouse.errors import (
     SettingsError,
     StepTimedOutError,
     Termination,
+    full_disk,
 )
 from warehouse.settings import Settings, read_settings
 from warehouse.time_limit import end_process
@@ -43,8 +44,9 @@ class _Commands(click.Group):
         """Runs the command."""
         try:
             return super().invoke(ctx)
-        except ListenhouseError as error:
-            if ctx.params.get("debug"):
+        except (ListenhouseError, OSError) as caught:
+            error = full_disk(caught) if isinstance(caught, OSError) else caught
+            if error is None or ctx.params.get("debug"):
                 raise
             click.echo(str(error), err=True)
             if isinstance(error, StepTimedOutError):
@@ -236,6 +238,16 @@ def withdraw(crawl_id: str | None, reason: str, yes: bool) -> None:
     from ingestion.withdrawal_command import run_withdrawal  # noqa: PLC0415
 
     if not run_withdrawal(read_settings(), crawl_id, reason, agreed=yes):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def redate(yes: bool) -> None:
+    """Set back what a clock that ran ahead left in the future; nothing is lost."""
+    from warehouse.redate_command import run_redate  # noqa: PLC0415
+
+    if not run_redate(read_settings(), agreed=yes):
         sys.exit(1)
 
 

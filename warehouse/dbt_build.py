@@ -88,7 +88,7 @@ def build(
         What was built and tested.
 
     Raises:
-        StepFailedError: A model or a test failed; names each.
+        StepFailedError: A model or a test failed, or the database went away; names each.
     """
     with without_collections():
         return _build(record, connection, tested=tested, full_audit=full_audit, then=then)
@@ -97,7 +97,7 @@ def build(
 def _build(
     record: RunRecord, connection: psycopg.Connection, *, tested: bool, full_audit: bool, then: str
 ) -> BuildReport:
-    manifest = _parse()
+    manifest = _parse(then)
     audit = Audit(connection, manifest, complete=full_audit) if tested else None
     excluded = ("unit_test",) if tested else ("unit_test", "test")
     arguments = ["build", *(part for kind in excluded for part in (_EXCLUDE, kind))]
@@ -106,6 +106,8 @@ def _build(
         if audit.since is not None:
             arguments += ["--vars", json.dumps({"audit_since": str(audit.since)})]
     outcome = _run(manifest, arguments)
+    if not outcome.success:
+        _refuse_lost(connection, then)
     if isinstance(outcome.result, RunExecutionResult):
         for node in outcome.result.results:
             node.message = _name_broken_rules(connection, node) or node.message
@@ -116,12 +118,24 @@ def _build(
     return report
 
 
-def _parse() -> Manifest:
+def _refuse_lost(connection: psycopg.Connection, then: str) -> None:
+    """Raises where the database went away: each model says so in another way, or dbt nothing."""
+    try:
+        connection.execute("select 1")
+    except psycopg.OperationalError as error:
+        raise StepFailedError(
+            f"The database went away during dbt build ({_first_line(str(error))}): what was built "
+            "until then stays, each table whole, and the others are as they were. See why in the "
+            f"server's log and that it runs again, then {then}."
+        ) from error
+
+
+def _parse(then: str) -> Manifest:
     """The project. Parsed apart: a variable of the build would have dbt parse all of it anew."""
     outcome = _invoke(dbtRunner(), "parse")
     if isinstance(outcome.result, Manifest):
         return outcome.result
-    raise _not_started(outcome)
+    raise _broken_off(outcome, "dbt build did not start", then)
 
 
 def _run(manifest: Manifest, arguments: Sequence[str]) -> dbtRunnerResult:
@@ -207,7 +221,7 @@ def _name_broken_rules(connection: psycopg.Connection, result: RunResult) -> str
 def _judge(outcome: dbtRunnerResult, audit: Audit | None, then: str) -> BuildReport:
     result = outcome.result
     if not isinstance(result, RunExecutionResult):
-        raise _not_started(outcome)
+        raise _broken_off(outcome, "dbt build broke off", then)
     counts: Counter[str] = Counter()
     marts_schema = ""
     failures = []
@@ -237,10 +251,11 @@ def _judge(outcome: dbtRunnerResult, audit: Audit | None, then: str) -> BuildRep
     )
 
 
-def _not_started(outcome: dbtRunnerResult) -> BaseException:
+def _broken_off(outcome: dbtRunnerResult, what: str, then: str) -> BaseException:
     if isinstance(outcome.exception, KeyboardInterrupt):
         return outcome.exception
-    return StepFailedError(f"dbt build did not start: {_first_line(str(outcome.exception))}")
+    cause = _first_line(str(outcome.exception)).rstrip(".")
+    return StepFailedError(f"{what}: {cause}. Mend the cause, then {then}.")
 
 
 def _first_line(text: str) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from warehouse.errors import EmbeddedPostgresError
+from warehouse.errors import EmbeddedPostgresError, describe_unwritable
 from warehouse.ports import is_port_taken
 from warehouse.settings import DATABASE, Settings
 
@@ -143,8 +143,7 @@ def _create(directory: Path) -> None:
         fresh = Path(tempfile.mkdtemp(prefix=".postgres-", dir=directory.parent))
     except OSError as error:
         raise EmbeddedPostgresError(
-            f"The folder {directory.parent} cannot be written ({error.strerror}): correct its "
-            "rights, or choose another with LISTENHOUSE_HOME."
+            f"The folder {describe_unwritable(directory.parent, error)}."
         ) from error
     try:
         options = ["-U", DATABASE, "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust"]
@@ -152,7 +151,7 @@ def _create(directory: Path) -> None:
         if result.returncode != 0:
             raise EmbeddedPostgresError(
                 f"The embedded PostgreSQL cannot be created in {directory}: "
-                f"{_last_line(result.stderr)}"
+                f"{_fatal_line(result.stderr)}. Mend the cause, then run this again."
             )
         settings_text = "".join(f"{key} = '{value}'\n" for key, value in _CONFIGURATION.items())
         with (fresh / "postgresql.conf").open("a", encoding="utf-8") as file:
@@ -163,6 +162,10 @@ def _create(directory: Path) -> None:
             # another start was faster; its directory is as good
             if not directory.exists():
                 raise
+    except OSError as error:
+        raise EmbeddedPostgresError(
+            f"The folder {describe_unwritable(directory.parent, error)}."
+        ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -189,10 +192,20 @@ def _start_server(settings: Settings, server_options: Mapping[str, str]) -> None
 
 def _create_database(settings: Settings) -> None:
     administration_url = settings.database_url.rsplit("/", 1)[0] + "/postgres"
-    with psycopg.connect(administration_url, autocommit=True) as connection:
-        exists = connection.execute("select 1 from pg_database where datname = %s", (DATABASE,))
-        if exists.fetchone() is None:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+    try:
+        with psycopg.connect(administration_url, autocommit=True) as connection:
+            exists = connection.execute("select 1 from pg_database where datname = %s", (DATABASE,))
+            if exists.fetchone() is None:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+    except psycopg.Error as error:
+        # the hint says that it is the disk
+        said = [error.diag.message_primary, error.diag.message_hint]
+        cause = " ".join(filter(None, said)).rstrip(".") or _fatal_line(str(error))
+        raise EmbeddedPostgresError(
+            f"The embedded PostgreSQL in {settings.postgres_directory} runs, but has no database "
+            f"{DATABASE} and cannot make one: {cause}. Mend the cause, then run "
+            "this again."
+        ) from error
 
 
 def _refuse_incomplete(directory: Path) -> None:
@@ -255,8 +268,9 @@ def _succeeds(command: list[str]) -> bool:
 
 
 def _fatal_line(log: str) -> str:
-    """The line of a server's log that says why it ended: the last fatal one."""
-    return _last_line("\n".join(line for line in log.splitlines() if "FATAL" in line) or log)
+    """What a server's log says about why it ended: the last fatal line, without its time."""
+    fatal = [line[line.index("FATAL") :] for line in log.splitlines() if "FATAL" in line]
+    return _last_line("\n".join(fatal) or log)
 
 
 def _last_line(text: str) -> str:

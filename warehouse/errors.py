@@ -6,6 +6,12 @@ line prints it as one line and exits with `exit_code`; `--debug` shows the trace
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after Ctrl-C and SIGTERM: 128 + the signal, as shells have it."""
 
@@ -26,6 +32,10 @@ class ListenhouseError(Exception):
 
 class SettingsError(ListenhouseError):
     """A setting cannot be used as it is."""
+
+
+class DiskError(ListenhouseError):
+    """A file of ours cannot be written."""
 
 
 class DatabaseError(ListenhouseError):
@@ -58,6 +68,10 @@ class BusyError(ListenhouseError):
     exit_code = 75
 
 
+class ClockError(ListenhouseError):
+    """A clock is ahead of the database server's, or was when a crawl was committed."""
+
+
 class LandingError(ListenhouseError):
     """dlt could not merge a crawl into landing."""
 
@@ -84,3 +98,37 @@ class OutputError(ListenhouseError):
 
 class RecommenderError(ListenhouseError):
     """Recommendations cannot be computed, or a model cannot be trained or put in place."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether what failed is that a disk, a quota or a limit of files is full."""
+    return error.errno in _FULL
+
+
+def describe_unwritable(place: Path | str, error: OSError) -> str:
+    """Says that nothing can be written somewhere below LISTENHOUSE_HOME, why, and what to do.
+
+    Args:
+        place: The folder, or the file.
+        error: What the operating system said.
+    """
+    cause = os.strerror(error.errno) if error.errno else str(error)
+    remedy = "free some space there" if is_full(error) else "correct its rights"
+    return (
+        f"{place} cannot be written ({cause}): {remedy}, or choose another folder with "
+        "LISTENHOUSE_HOME"
+    )
+
+
+def full_disk(error: OSError) -> DiskError | None:
+    """What a command says where the disk is full and nobody said so before; None otherwise.
+
+    Args:
+        error: What ended the command.
+    """
+    if not is_full(error):
+        return None
+    return DiskError(
+        f"{describe_unwritable(error.filename or 'A file', error)}, then run this again. What was "
+        "committed stays."
+    )

@@ -15,7 +15,7 @@ import fasteners
 import psycopg
 
 from warehouse.database import connect, explain_failure
-from warehouse.errors import BusyError, DatabaseError, SettingsError
+from warehouse.errors import BusyError, DatabaseError, SettingsError, describe_unwritable
 from warehouse.settings import Settings
 
 LOADER_APPLICATION = "listenhouse-loader"
@@ -102,10 +102,7 @@ def _hold_home(settings: Settings) -> Iterator[None]:
     try:
         is_ours = lock.acquire(blocking=False)
     except OSError as error:
-        raise SettingsError(
-            f"The folder {settings.home} cannot be written ({error.strerror}): correct its rights, "
-            "or choose another with LISTENHOUSE_HOME."
-        ) from error
+        raise SettingsError(f"The folder {describe_unwritable(settings.home, error)}.") from error
     if not is_ours:
         raise BusyError(
             f"Another run is under way with the state in {settings.home}: wait for it to end, or "

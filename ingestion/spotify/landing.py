@@ -111,6 +111,7 @@ def import_files(
         What was landed of each kind of event that is in them.
 
     Raises:
+        ClockError: A clock is ahead; nothing was landed.
         LandingError: dlt failed; nothing was landed.
     """
     create_schema(lock, LANDING_SCHEMA)

@@ -43,7 +43,7 @@ HEALTH = (
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
 DATA_MODELS = ("stg_moovitamix__crawls", "int_versions_counted", "int_quality_measured")
-JUDGED = ("runs", "steps", "loads", "tests", "quality", "recommendations")
+JUDGED = ("runs", "steps", "loads", "crawls", "tests", "quality", "recommendations")
 OPS_TABLES = (
     "column_profiles",
     "dbt_results",

@@ -169,6 +169,7 @@ LOOKED_UP = {"stg_recommendations__popularity_shadow": "recommendations.batches"
 
 JUDGED = {"rpt_findings": ["finding_key"]}
 KEYS_OF_READERS: dict[str, dict[str, list[str]]] = {
+    "int_crawls_judged": JUDGED,
     "int_loads_judged": JUDGED,
     "int_quality_judged": JUDGED,
     "int_recommendations_judged": JUDGED,

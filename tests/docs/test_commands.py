@@ -71,6 +71,7 @@ ELSEWHERE = {
     "listenhouse heartbeat": (DAILY_STEPS, "listenhouse heartbeat"),
     "listenhouse vacuum": (DAILY_STEPS, "listenhouse vacuum"),
     "listenhouse withdraw": (WITHDRAWAL, "listenhouse withdraw"),
+    "listenhouse redate": ("tests/warehouse/test_sanity_check.py", "run_redate"),
     "listenhouse retrain": (RECOMMENDER, "listenhouse retrain"),
     "listenhouse recommend": (RECOMMENDER, "listenhouse recommend"),
     "listenhouse rollback-model": ("tests/recommender/test_command.py", "run_rollback"),

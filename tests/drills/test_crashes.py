@@ -17,6 +17,7 @@ from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from tests.drills.bench import DATABASE, Bench
 from tests.drills.killer import POINTS, Kill, drop_connections
 from tests.drills.proxy import Fault
+from tests.small_disk import small_disk_at
 from warehouse.settings import PROJECT_ROOT
 
 pytestmark = pytest.mark.xdist_group("drills")
@@ -288,20 +289,7 @@ def current_hashes(bench: Bench) -> dict[str, list[tuple[str]]]:
 @pytest.fixture
 def small_disk(bench: Bench, tmp_path: Path) -> Iterator[Path]:
     """A disk that is full, and where the tables of the warehouse go; yields the ballast."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    options = f"size=64m,mode=700,uid={os.geteuid()}"
-    # `env` is there where sudo is not
-    as_root = ["env"] if os.geteuid() == 0 else ["env", "sudo", "-n"]
-    mounted = subprocess.run(
-        [*as_root, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
+    with small_disk_at(tmp_path / "disk", "64m") as disk:
         location = disk / "tables"
         location.mkdir(mode=0o700)
         with psycopg.connect(bench.administration_url, autocommit=True) as connection:
@@ -311,8 +299,6 @@ def small_disk(bench: Bench, tmp_path: Path) -> Iterator[Path]:
         bench.empty()
         with psycopg.connect(bench.administration_url, autocommit=True) as connection:
             connection.execute("drop tablespace small_disk")
-    finally:
-        subprocess.run([*as_root, "umount", "--lazy", str(disk)], check=True)
 
 
 @pytest.mark.rare

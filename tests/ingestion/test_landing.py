@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from email.utils import formatdate
 from time import monotonic, time
 from typing import Any
@@ -27,6 +28,7 @@ from tests.ingestion.scripted_api import (
 )
 from warehouse.errors import (
     BusyError,
+    ClockError,
     DatabaseError,
     IncompleteCrawlError,
     ShrunkSourceError,
@@ -510,21 +512,38 @@ def test_a_clock_that_jumped_back_does_not_order_crawls_wrongly(
     landing.load()
     landing.connection.execute(
         """
-        update raw_moovitamix.crawls set boundary_at = boundary_at + interval '1 day';
-        update raw_moovitamix.users set _dlt_valid_from = _dlt_valid_from + interval '1 day';
+        update raw_moovitamix.crawls set boundary_at = boundary_at + interval '4 minutes';
+        update raw_moovitamix.users set _dlt_valid_from = _dlt_valid_from + interval '4 minutes';
         """
     )
-    ((tomorrow,),) = landing.rows("select boundary_at from raw_moovitamix.crawls")
+    ((later,),) = landing.rows("select boundary_at from raw_moovitamix.crawls")
     api.records["users"][0] = user(1, gender="Male")
     report = landing.load()
 
-    assert report.crawl.boundary_at > tomorrow
+    assert report.crawl.boundary_at > later
     assert landing.rows(
         """
         select _dlt_valid_to > _dlt_valid_from
         from raw_moovitamix.users where _dlt_valid_to is not null
         """
     ) == [(True,)]
+
+
+@pytest.mark.parametrize("hours", [0.1, 24])
+def test_a_load_whose_clock_is_ahead_of_the_servers_lands_nothing(
+    landing: Landing, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr("ingestion.landing.datetime", Clock)
+    with pytest.raises(ClockError, match=r"the clock of .+ ahead of the database server's; set"):
+        landing.load()
+    # found before the crawl
+    assert not api.calls
+    assert not landing.tables()
 
 
 TRANSIENT_FAULTS = {

@@ -123,6 +123,31 @@ def test_the_previous_champion_takes_the_place_of_a_broken_one(
     assert len(decisions(trained)) == 3
 
 
+@pytest.mark.parametrize("heir", ["1", None])
+def test_a_champion_whose_file_is_back_is_champion_again(trained: House, heir: str | None) -> None:
+    registry = trained.registry()
+    files = {path: path.read_bytes() for path in trained.artifacts()}
+    break_artifact(trained, registry, "2")
+    if heir is None:
+        break_artifact(trained, registry, "1")
+    for _ in range(2):
+        load_champion(registry, trained.connection)
+    for path, content in files.items():
+        path.write_bytes(content)
+
+    for _ in range(2):
+        champion = load_champion(registry, trained.connection)
+        assert champion is not None
+        assert champion.version.number == "2"
+
+    assert aliases(registry) == {CHAMPION: "2", PREVIOUS_CHAMPION: "1"}
+    # the last decision is what the finding reads
+    assert decisions(trained)[-1] == ("restored", heir or "2", "2")
+    assert [decision for decision, _, _ in decisions(trained)].count("restored") == 1
+    reconcile(registry, trained.connection)
+    assert decisions(trained)[-1][0] == "restored"
+
+
 def test_without_a_whole_file_there_is_no_champion_each_day_anew(
     trained: House, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,10 +8,13 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -83,6 +86,21 @@ def recorded_runs(house: House) -> list[dict[str, Any]]:
         succeed("listenhouse", "runs", "--json", environment=house.environment)
     )
     return runs
+
+
+@contextmanager
+def build_that_waits(house: House, folder: Path, *options: str) -> Iterator[ForkServerProcess]:
+    """A run whose build has come as far as a table that is locked, and waits."""
+    folder.mkdir()
+    with suppress(psycopg.OperationalError), psycopg.connect(house.warehouse.url) as connection:
+        connection.execute("lock table marts.dim_users")
+        process = start_command(
+            *("listenhouse", "run", *options), environment=house.environment, folder=folder
+        )
+        waiting = "select count(*) from pg_locks where not granted and relation = %s::regclass"
+        while connection.execute(waiting, ("marts.dim_users",)).fetchone() == (0,):
+            assert process.is_alive()
+        yield process
 
 
 def test_two_days_from_nothing(house: House) -> None:
@@ -170,23 +188,13 @@ def test_a_failing_test_ends_the_run_and_is_named(house: House) -> None:
 def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(
     house: House, tmp_path: Path
 ) -> None:
-    for number, code, resumed in ((signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--resume",))):
-        folder = tmp_path / number.name
-        folder.mkdir()
-        with psycopg.connect(house.warehouse.url) as connection:
-            # the build comes as far as this table, and waits
-            connection.execute("lock table marts.dim_users")
-            process = start_command(
-                *("listenhouse", "run", *resumed), environment=house.environment, folder=folder
-            )
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with build_that_waits(house, tmp_path / number.name) as process:
             assert process.pid is not None
-            waiting = "select count(*) from pg_locks where not granted and relation = %s::regclass"
-            while connection.execute(waiting, ("marts.dim_users",)).fetchone() == (0,):
-                assert process.is_alive()
             os.kill(process.pid, number)
             process.join(300)
         assert process.exitcode == code
-        stderr = (folder / "stderr").read_text()
+        stderr = (tmp_path / number.name / "stderr").read_text()
         assert "Run again" in stderr
         assert "Traceback" not in stderr
 
@@ -198,3 +206,23 @@ def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(
     assert last["command"] == "listenhouse run --resume"
     assert last["attempt"] == ended["attempt"] + 1
     assert house.warehouse.query(crawls) == landed
+
+
+def test_a_database_that_goes_away_during_the_build_is_told_as_that(
+    house: House, tmp_path: Path
+) -> None:
+    pid_file = Path(house.environment["LISTENHOUSE_HOME"]) / "postgres/postmaster.pid"
+    with build_that_waits(house, tmp_path / "crash", "--step", "build") as process:
+        postmaster = psutil.Process(int(pid_file.read_text().splitlines()[0]))
+        # without a checkpoint, and every session at once
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(30)
+        process.join(300)
+    succeed("listenhouse", "up", environment=house.environment)
+
+    assert process.exitcode == 1
+    stderr = (tmp_path / "crash/stderr").read_text()
+    assert "The database went away during dbt build (" in stderr
+    assert "then `listenhouse run --resume`" in stderr
+    assert "Traceback" not in stderr
+    assert "did not start" not in stderr

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.conftest import free_port
+from tests.small_disk import small_disk_at
 from warehouse import embedded_postgres
 from warehouse.errors import EmbeddedPostgresError
 from warehouse.settings import Settings
@@ -69,6 +70,19 @@ def test_a_half_created_data_directory_is_refused(embedded: Settings) -> None:
 def test_a_start_that_fails_repeats_what_the_server_said(embedded: Settings) -> None:
     with pytest.raises(EmbeddedPostgresError, match="work_mem"):
         embedded_postgres.start(embedded, {"work_mem": "much"})
+
+
+@pytest.mark.parametrize("size", ["100k", "40m"])
+def test_a_disk_that_is_full_is_named_and_leaves_nothing_half_made(
+    embedded: Settings, size: str
+) -> None:
+    with small_disk_at(embedded.home, size):
+        # initdb has no space, or the database that is made after it
+        with pytest.raises(EmbeddedPostgresError, match=r"No space left on device|disk space"):
+            embedded_postgres.start(embedded)
+        assert embedded_postgres.read_state(embedded).created == (size == "40m")
+        if size == "40m":
+            embedded_postgres.stop(embedded)
 
 
 def test_only_this_machine_can_connect(embedded: Settings) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -17,14 +19,22 @@ from ingestion.withdrawal import plan_withdrawal, withdraw
 from tests.commands import run_command
 from tests.conftest import copied_database, empty_database, free_port
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
+from tests.recommendations import decide, recommend
 from warehouse.checks.finding import Finding, Status
 from warehouse.checks.sanity_check import SanityReport, check_all
 from warehouse.checks.sanity_table import to_json
+from warehouse.errors import ClockError
+from warehouse.redate_command import run_redate
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
 REJECTED_NAME = "Mathilde"
 """Stands in a rejected record, which no output may show."""
+
+TABLES = {
+    name: f"raw_moovitamix.{name}"
+    for name in ("users", "tracks", "listen_history", "crawls", "rejected_records")
+}
 
 CHANGED_LAST = "id = 1 and _dlt_valid_to = (select max(boundary_at) from {crawls})"
 
@@ -158,6 +168,21 @@ DAMAGE = {
 }
 
 
+STATES = """
+    select place, id, row_hash
+    from (
+        select boundary_at, row_number() over (order by boundary_at) as place
+        from raw_moovitamix.crawls
+    ) as crawls
+    inner join raw_moovitamix.users
+        on
+            _dlt_valid_from <= boundary_at
+            and coalesce(_dlt_valid_to, 'infinity') > boundary_at
+    order by place, id
+"""
+"""What landing holds as of each crawl."""
+
+
 @dataclass(frozen=True)
 class House:
     """A warehouse that can be cloned, and the API that it was loaded from."""
@@ -203,13 +228,10 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def damage(settings: Settings, statements: str) -> None:
     """Runs statements with the names of landing tables in braces."""
-    tables = ("users", "tracks", "listen_history", "crawls", "rejected_records")
     with psycopg.connect(settings.database_url) as connection:
         # it stands against much of the damage
         connection.execute("drop index raw_moovitamix.users_one_current_version")
-        connection.execute(
-            statements.format(**{name: f"raw_moovitamix.{name}" for name in tables}).encode()
-        )
+        connection.execute(statements.format(**TABLES).encode())
 
 
 def wrong(report: SanityReport) -> list[Finding]:
@@ -286,6 +308,75 @@ def test_a_withdrawn_crawl_is_noted_and_leaves_nothing_wrong(house: House) -> No
         report = check_all(settings)
     assert wrong(report) == []
     assert statuses(report)["loads", "withdrawn_crawls"] == "note"
+
+
+@pytest.mark.parametrize("is_server_right", [True, False])
+def test_what_a_clock_left_in_the_future_is_found_and_set_back_without_loss(
+    house: House, *, is_server_right: bool
+) -> None:
+    with house.clone() as settings, psycopg.connect(settings.database_url) as connection:
+        connection.autocommit = True
+        states = connection.execute(STATES).fetchall()
+        crawls = "select boundary_at, committed_at from raw_moovitamix.crawls order by 1"
+        before = connection.execute(crawls).fetchall()
+        # the first was committed before the clock ran ahead
+        clocks = [] if is_server_right else ["{crawls}.started_at", "{crawls}.committed_at"]
+        for place in (
+            *(f"{{{e.name}}}.{c}" for e in ENDPOINTS for c in ("_dlt_valid_from", "_dlt_valid_to")),
+            *(f"{{rejected_records}}.{c}" for c in ("first_seen_at", "last_seen_at")),
+            "{crawls}.boundary_at",
+            *clocks,
+        ):
+            table, _, column = place.partition(".")
+            set_ahead = f"set {column} = {column} + interval '30 days'"
+            later = f"{column} > '{before[0][1]}' and {column} < now()"
+            connection.execute(
+                f"update {table} {set_ahead} where {later}".format(**TABLES).encode()
+            )
+        today = datetime.now(UTC).date()
+        ahead = connection.execute(crawls).fetchall()[-1][0]
+        for day, cutoff in ((today, before[0][0]), (today + timedelta(days=30), ahead)):
+            recommend(connection, day, cutoff, {"1": [str(day.day)]}, {"1": ["2"]})
+        decide(connection, ahead, "fell_back")
+
+        (found,) = wrong(check_all(settings))
+        assert (found.check, found.subject) == ("clock", "crawls")
+        house.api.calls.clear()
+        with hold_run_lock(settings) as lock, pytest.raises(ClockError) as refused:
+            load(settings, lock)
+        # before the crawl
+        assert not house.api.calls
+        for told in (found.detail, str(refused.value)):
+            assert re.search(r"29 days, .+ `listenhouse redate`", told)
+
+        with pytest.raises(ClockError, match="no terminal to ask on"):
+            run_redate(settings, agreed=False)
+        assert connection.execute(crawls).fetchall()[-1][0] == ahead
+        assert run_redate(settings, agreed=True)
+
+        assert wrong(check_all(settings)) == []
+        assert connection.execute(STATES).fetchall() == states
+        after = connection.execute(crawls).fetchall()
+        assert after[0] == before[0]
+        boundaries = [boundary for boundary, _ in after]
+        assert boundaries[0] < boundaries[1] < boundaries[2] < datetime.now(UTC)
+        if is_server_right:
+            assert after[1:] == [(committed, committed) for _, committed in before[1:]]
+        for column, table in (
+            ("for_date", "recommendations.batches"),
+            ("decided_at::date", "recommendations.promotions"),
+        ):
+            assert connection.execute(f"select {column} from {table}".encode()).fetchall() == [
+                (today,)
+            ]
+        # again, there is nothing to ask
+        assert run_redate(settings, agreed=False)
+        if is_server_right:
+            return
+        with hold_run_lock(settings) as lock:
+            report = load(settings, lock)
+        assert (report.opened["users"], report.closed["users"]) == (0, 0)
+        assert boundaries[-1] < report.crawl.boundary_at < datetime.now(UTC)
 
 
 def test_a_source_that_went_wrong_is_found(house: House) -> None:

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg import sql
 
-from ingestion.crawl_ledger import WITHDRAWN_CRAWLS, EndpointFigures, table_exists
+from ingestion import spotify
+from ingestion.crawl_ledger import (
+    WITHDRAWN_CRAWLS,
+    EndpointFigures,
+    describe_boundary_ahead,
+    describe_clock_ahead,
+    latest_boundary_used,
+    table_exists,
+)
 from ingestion.moovitamix import LANDING_SCHEMA
 from warehouse.checks.finding import Figures, Finding, Status, counted
 
@@ -126,6 +134,36 @@ def check_loads(
                 Finding("loads", WITHDRAWN_CRAWLS, Status.NOTE, detail, {"withdrawn": row[0]})
             )
     return findings
+
+
+def check_clocks(connection: psycopg.Connection, endpoints: Sequence[str]) -> list[Finding]:
+    """Looks for a clock, or a boundary that one left, ahead of the database server's clock.
+
+    Args:
+        connection: Connection to the warehouse.
+        endpoints: Landing tables that exist and can be read.
+    """
+    latest = latest_boundary_used(connection, LANDING_SCHEMA, endpoints)
+    return [
+        Finding("clock", subject, Status.WRONG, fault)
+        for subject, fault in (
+            ("machine", describe_clock_ahead(connection, datetime.now(UTC))),
+            ("crawls", describe_boundary_ahead(connection, latest)),
+            ("imports", describe_boundary_ahead(connection, _last_import(connection))),
+        )
+        if fault
+    ]
+
+
+def _last_import(connection: psycopg.Connection) -> datetime | None:
+    if not table_exists(connection, spotify.LANDING_SCHEMA, spotify.STREAMS.name):
+        return None
+    row = connection.execute(
+        sql.SQL("select max(landed_at) from {}").format(
+            sql.Identifier(spotify.LANDING_SCHEMA, spotify.STREAMS.name)
+        )
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _describe_crawls(crawls: Sequence[LandedCrawl]) -> Finding:

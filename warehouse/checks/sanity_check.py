@@ -13,6 +13,7 @@ import psycopg
 from ingestion.moovitamix import ENDPOINTS
 from warehouse.checks.columns import check_columns
 from warehouse.checks.crawls import (
+    check_clocks,
     check_conservation,
     check_freshness,
     check_loads,
@@ -87,6 +88,7 @@ def _check_database(connection: psycopg.Connection, report: SanityReport) -> dic
             if endpoint.name not in there
         ]
     report.findings += check_loads(connection, crawls, sound)
+    report.findings += check_clocks(connection, sound)
     times = [*sound, *(["crawls"] if crawls else [])]
     for endpoint in ENDPOINTS:
         if endpoint.name in sound:

@@ -19,6 +19,12 @@ loads as (
 
 ),
 
+crawls as (
+
+    select * from {{ ref('int_crawls_judged') }}
+
+),
+
 tests as (
 
     select * from {{ ref('int_tests_judged') }}
@@ -51,7 +57,9 @@ thresholds as (
 
 found as (
 
-    {% for judged in ['runs', 'steps', 'loads', 'tests', 'recommendations'] -%}
+    {% for judged in [
+        'runs', 'steps', 'loads', 'crawls', 'tests', 'recommendations'
+    ] -%}
     select
         rule_name,
         subject,

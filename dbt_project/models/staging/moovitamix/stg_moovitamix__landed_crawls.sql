@@ -14,7 +14,11 @@ renamed as (
 
     select
         -- ids
-        cast(crawl_id as {{ dbt.type_string() }}) as crawl_id
+        cast(crawl_id as {{ dbt.type_string() }}) as crawl_id,
+
+        -- timestamps
+        {{ to_utc('boundary_at') }} as boundary_at,
+        {{ to_utc('committed_at') }} as committed_at
 
     from source
     {% set until = as_of().until -%}
