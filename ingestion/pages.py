@@ -16,6 +16,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from dlt.sources.helpers.requests import Session
 from requests.exceptions import (
@@ -322,6 +324,14 @@ class PageReader:
                 remedy = f"it asks to come back in {asked:,.0f} s, run again at {moment:%F %T} UTC"
             elif _is_transient(error):
                 remedy = "run again when the API is well"
+            elif status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+                remedy = (
+                    "it does not accept the credentials in LISTENHOUSE_API_URL, write them as "
+                    "https://USER:PASSWORD@HOST"
+                    if "@" in urlsplit(self._settings.api_url).netloc
+                    else "it asks for credentials, and LISTENHOUSE_API_URL has none: write them as "
+                    "https://USER:PASSWORD@HOST"
+                )
             else:
                 remedy = "check that LISTENHOUSE_API_URL is the API's base URL"
             return f"The API at {url} answered {where} with status {status}{tries}: {remedy}."

@@ -10,8 +10,10 @@ import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 import uvicorn
@@ -20,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 
 from monitoring.health_page import make_page
 from serving.app import create_app
+from serving.request_deadline import DeadlineProtocol
 from warehouse.database import connect
 from warehouse.errors import ApiServerError, DatabaseError
 from warehouse.run_log import log_to_terminal
@@ -40,6 +43,25 @@ def make_app() -> FastAPI:
     return create_app(_as_the_api(settings), partial(_read_page, settings.health_page_file))
 
 
+def configure(app: FastAPI | str, **options: Any) -> uvicorn.Config:
+    """How uvicorn serves the API.
+
+    Args:
+        app: The application, or where it is made.
+        options: Further options of uvicorn.
+    """
+    return uvicorn.Config(
+        app,
+        http=DeadlineProtocol,
+        # our own lines, which hold no ids of users
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        **options,
+    )
+
+
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serves the API until it is told to end.
 
@@ -50,22 +72,17 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         workers: How many processes.
 
     Raises:
-        ApiServerError: It cannot listen there.
+        ApiServerError: It cannot listen there, or anybody could ask it.
     """
     with ExitStack() as resources:
         bound = resources.enter_context(_bind(host, port))
+        if not settings.api_keys:
+            _refuse_strangers(bound, host)
         _try_database(_as_the_api(settings))
         location = f"[{host}]" if ":" in host else host
         click.echo(f"Recommendations at http://{location}:{port}, see /docs; Ctrl-C stops.")
-        config = uvicorn.Config(
-            f"{make_app.__module__}:{make_app.__name__}",
-            factory=True,
-            workers=workers,
-            # our own lines, which hold no ids of users
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        config = configure(
+            f"{make_app.__module__}:{make_app.__name__}", factory=True, workers=workers
         )
         if workers > 1:
             # where the processes count together; prometheus_client looks for it when imported
@@ -103,6 +120,17 @@ def _bind(host: str, port: int) -> socket.socket:
             f"The API cannot be served at {host}:{port} ({cause}): choose a free port with --port "
             "or LISTENHOUSE_SERVING_PORT, or an address of this machine with --host."
         ) from error
+
+
+def _refuse_strangers(bound: socket.socket, host: str) -> None:
+    """Raises where other machines reach the API and no key is asked for."""
+    if not ip_address(bound.getsockname()[0]).is_loopback:
+        raise ApiServerError(
+            f"The API is not served at {host or bound.getsockname()[0]} without keys: other "
+            "machines reach that address, and anybody there could read every user's list. Set "
+            "LISTENHOUSE_API_KEYS_FILE, or leave --host out and let a proxy on this machine decide "
+            "who is let in."
+        )
 
 
 def _try_database(settings: Settings) -> None:

@@ -150,8 +150,8 @@ class Warehouse:
             # dbt's own says only that something did not parse
             assert result.exception is not None
             raise result.exception.__context__ or result.exception
-        text: str = result.result.results[0].node.compiled_code
-        return text
+        (rendered,) = result.result.results
+        return str(getattr(rendered.node, "compiled_code", ""))
 
     def parse(self) -> dict[str, Any]:
         """What dbt knows of the project: the content of `manifest.json`."""

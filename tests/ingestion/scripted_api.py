@@ -37,7 +37,10 @@ Fault = Callable[["ScriptedApi", str, int, int], Answer | None]
 
 
 class ScriptedApi:
-    """Serves `records` by endpoint; an element is a JSON value, or bytes to serve verbatim."""
+    """Serves `records` by endpoint; an element is a JSON value, or bytes to serve verbatim.
+
+    Where `authorization` is set, only to requests that have this header.
+    """
 
     def __init__(self) -> None:
         self.url = ""
@@ -46,6 +49,7 @@ class ScriptedApi:
         self.most_rows = 100
         self.states_size = True
         self.skips_by_asked_size = False
+        self.authorization: str | None = None
         self.fault: Fault | None = None
         self.calls: Counter[tuple[str, int]] = Counter()
         self.lock = threading.Lock()
@@ -116,6 +120,9 @@ def serve(api: ScriptedApi) -> Iterator[ScriptedApi]:
             endpoint = parts.path.strip("/")
             if endpoint not in api.records:
                 self.answer(Answer(b'{"detail":"Not Found"}', 404))
+                return
+            if api.authorization not in {None, self.headers["Authorization"]}:
+                self.answer(Answer(b'{"detail":"Not authenticated"}', 401))
                 return
             number = int(query.get("page", ["1"])[0])
             with api.lock:

@@ -19,6 +19,7 @@ from recommender.tables import create_tables
 from serving.app import create_app
 from tests.conftest import empty_database, free_port
 from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
+from warehouse.api_server import configure
 from warehouse.settings import PROJECT_ROOT, Settings
 
 SOURCE = "moovitamix"
@@ -69,8 +70,7 @@ def serving(
 def running(app: FastAPI) -> Iterator[str]:
     """Serves an application in a thread; yields its URL."""
     port = free_port()
-    config = uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configure(app, port=port))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -22,7 +22,9 @@ from tests.conftest import free_port
 from tests.serving.conftest import fill, running
 from tests.serving.test_database import REQUEST, address_of, locked
 from tests.serving.test_lists import LIST, problem
+from warehouse import api_server
 from warehouse.api_server import make_app
+from warehouse.errors import ApiServerError
 from warehouse.settings import PROJECT_ROOT, Settings
 
 COMMAND = str(Path(sys.executable).parent / "listenhouse")
@@ -52,7 +54,7 @@ def serve(
         assert process.stdout is not None
         url = f"http://127.0.0.1:{port}"
         announcement = process.stdout.readline()
-        assert url in announcement, process.communicate(timeout=30)
+        assert f":{port}, " in announcement, process.communicate(timeout=30)
         # it listens already; the first answer waits for the application
         with httpx.Client(base_url=url, timeout=60) as client:
             yield client, process
@@ -137,7 +139,8 @@ def test_its_own_login_and_keys_are_used_and_told_to_nobody(
         "LISTENHOUSE_LOG_LEVEL": "debug",
     }
     try:
-        with serve(filled, **environment) as (client, process):
+        # with keys the API can be where others reach it
+        with serve(filled, "--host=0.0.0.0", **environment) as (client, process):
             for key, status in (("second-key-0123456789", 200), ("third-key-0123456789", 401)):
                 assert client.get(LIST, headers={"X-API-Key": key}).status_code == status
             users = connection.execute(
@@ -188,6 +191,14 @@ def test_a_taken_port_is_one_line(filled: Settings) -> None:
     assert f"127.0.0.1:{port} (Address already in use)" in outcome.stderr
     assert "LISTENHOUSE_SERVING_PORT" in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::"])
+def test_without_keys_it_is_not_served_to_other_machines(settings: Settings, host: str) -> None:
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with pytest.raises(ApiServerError, match="without keys: other machines .*_API_KEYS_FILE"):
+        api_server.serve(settings, host, free_port(), 1)
 
 
 def count_lists(client: httpx.Client) -> float:
