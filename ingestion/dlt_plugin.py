@@ -8,6 +8,7 @@ destination) and adds `dlt pipeline listen_history run` and `dlt pipeline spotif
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,13 +101,16 @@ changed into landing, where every version is kept. Nothing becomes visible unles
         # imported late: dlt's other commands need none of it
         from ingestion.load_command import run_load  # noqa: PLC0415
         from ingestion.spotify.import_command import run_import  # noqa: PLC0415
+        from warehouse.private_home import PRIVATE_UMASK, close_to_others  # noqa: PLC0415
         from warehouse.run_log import log_to_terminal  # noqa: PLC0415
 
+        os.umask(PRIVATE_UMASK)
         name = getattr(args, "pipeline_name", None) or PIPELINE
         if problem := _misused(name, args):
             sys.exit(problem)
         try:
             settings = read_settings()
+            close_to_others(settings.home)
             log_to_terminal(settings)
             if name == PIPELINE:
                 run_load(settings, accept_shrink=args.accept_shrink)

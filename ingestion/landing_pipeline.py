@@ -5,7 +5,9 @@ In: settings and resources. Out: what dlt loaded.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import dlt
 from dlt.common.pipeline import LoadInfo
@@ -71,6 +73,7 @@ def run_pipeline(pipeline: dlt.Pipeline, resources: Sequence[DltResource]) -> Lo
             f"{describe_unwritable(pipeline.working_dir, error)}, then run again."
         ) from error
     except PipelineStepFailed as error:
+        _delete_rows_left(pipeline)
         raise LandingError(
             f"Landing failed in dlt's step `{error.step}`: {_root_cause(error.exception)}. "
             "Nothing of it is visible. Mend the cause and run again; `dlt pipeline "
@@ -87,8 +90,20 @@ def _forget_pending(pipeline: dlt.Pipeline) -> dlt.Pipeline:
         # does. dlt killed between marking a package complete and moving it away can neither
         # finish nor abort it, now or at any later run.
         _logger.warning("dlt folder dropped", folder=pipeline.working_dir, cause=str(error))
-        return pipeline.drop()
+        pipeline = pipeline.drop()
+    _delete_rows_left(pipeline)
     return pipeline
+
+
+def _delete_rows_left(pipeline: dlt.Pipeline) -> None:
+    """Deletes the packages that are over and have their rows still.
+
+    dlt keeps those of aborted packages, and of one that it could not tidy up: names and addresses,
+    for ever.
+    """
+    for package in Path(pipeline.working_dir, "load", "loaded").glob("*"):
+        if any(package.glob("*_jobs/*")):
+            shutil.rmtree(package, ignore_errors=True)
 
 
 def _root_cause(error: BaseException) -> str:

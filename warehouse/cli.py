@@ -5,9 +5,11 @@ In: the command line. Out: services up or down, a day run, and lines a person ca
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -65,13 +67,18 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"max_content_width": 100})
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 @click.version_option(package_name="listenhouse")
-def main(debug: bool) -> None:  # noqa: ARG001 (read by the group)
+@click.pass_context
+def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 (read by the group)
     """Runs the listen-history warehouse; loads are dlt's, models are dbt's."""
+    from warehouse.private_home import PRIVATE_UMASK, close_to_others  # noqa: PLC0415
     from warehouse.run_log import log_to_terminal  # noqa: PLC0415
 
+    context.obj = os.umask(PRIVATE_UMASK)
     # the command says what is wrong with a setting, unless only its help is asked for
     with suppress(SettingsError):
-        log_to_terminal(read_settings())
+        settings = read_settings()
+        close_to_others(settings.home)
+        log_to_terminal(settings)
 
 
 @main.command()
@@ -356,7 +363,7 @@ def dashboard(output: Path | None, schema: str) -> None:
     settings = read_settings()
     page = (output or settings.listening_page_file).absolute()
     # a spinner where a terminal watches: a million listens take some seconds to count
-    with Console(stderr=True).status("Counting listens"):
+    with Console(stderr=True).status("Counting listens"), _with_the_users_umask(settings, page):
         data = write_page(settings, page, schema)
     size = page.stat().st_size / 1_000_000
     click.echo(f"{data.listen_count:,} listens in {page} ({size:.1f} MB): open it in a browser.")
@@ -374,7 +381,8 @@ def report(output: Path | None) -> None:
 
     settings = read_settings()
     page = (output or settings.health_page_file).absolute()
-    verdict = write_page(settings, page)
+    with _with_the_users_umask(settings, page):
+        verdict = write_page(settings, page)
     size = page.stat().st_size / 1_000
     click.echo(
         f"{verdict.word}: {verdict.sentence} See {page} ({size:.0f} kB): open it in a browser."
@@ -415,10 +423,12 @@ def show_metrics(output: Path | None) -> None:
     """Print the metrics once."""
     from monitoring.prometheus_metrics import read_metrics, write_metrics  # noqa: PLC0415
 
+    settings = read_settings()
     if output:
-        write_metrics(read_settings(), output)
+        with _with_the_users_umask(settings, output.absolute()):
+            write_metrics(settings, output)
     else:
-        click.echo(read_metrics(read_settings()), nl=False)
+        click.echo(read_metrics(settings), nl=False)
 
 
 @main.command()
@@ -478,6 +488,19 @@ def list_alerts(as_json: bool) -> None:
     from monitoring.alerts import command  # noqa: PLC0415
 
     command.list_alerts(read_settings(), as_json=as_json)
+
+
+@contextmanager
+def _with_the_users_umask(settings: Settings, output: Path) -> Iterator[None]:
+    """Leaves to the user who may read a file, where it is not written to LISTENHOUSE_HOME."""
+    if output.is_relative_to(settings.home):
+        yield
+        return
+    private = os.umask(click.get_current_context().find_root().obj)
+    try:
+        yield
+    finally:
+        os.umask(private)
 
 
 def _show_status(settings: Settings) -> None:

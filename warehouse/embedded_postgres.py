@@ -228,6 +228,8 @@ def _execute(directory: Path, program: str, *arguments: str) -> subprocess.Compl
         return subprocess.run([*namespace, *command], capture_output=True, text=True, check=False)
     try:
         shutil.chown(directory, "nobody")
+        # who reaches it sees nothing else
+        directory.parent.chmod(0o711)
         return subprocess.run(command, capture_output=True, text=True, check=False, user="nobody")
     except (PermissionError, LookupError) as error:
         raise EmbeddedPostgresError(

@@ -34,6 +34,7 @@ from tests.drills.oracle import (
 )
 from tests.drills.processes import Ending, Meanwhile, Scene, copy_folder, run_build, run_load
 from tests.drills.proxy import Proxy, running_proxy
+from tests.private import exposed_files
 from warehouse import embedded_postgres
 from warehouse.database import connect
 from warehouse.settings import Settings
@@ -209,6 +210,7 @@ class Bench:
         now = clock_of(day) + timedelta(minutes=self._runs) + (clock or timedelta())
         ending = run_load(self._scene, now, kill, meanwhile)
         self.start_server()
+        _require_privacy(self.settings, is_over=ending.code == 0)
         with self.connect() as connection:
             committed = len(read_boundaries(connection, []).committed)
         self.days += [day] * (committed - len(self.days))
@@ -367,6 +369,15 @@ def clock_of(day: int) -> datetime:
 
 def _template(state: str, world: int, day: int) -> str:
     return f"{state}_{world}_{day}"
+
+
+def _require_privacy(settings: Settings, *, is_over: bool) -> None:
+    """Raises where another user could read what a load left, or rows outlived one that succeeded."""
+    if exposed := exposed_files(settings.home):
+        raise AssertionError(f"others may read {exposed}")
+    rows = [*settings.dlt_directory.rglob("*.parquet"), *settings.spool_directory.rglob("*")]
+    if is_over and rows:
+        raise AssertionError(f"rows are left in {rows}")
 
 
 def _require(ending: Ending) -> None:

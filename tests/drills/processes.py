@@ -31,6 +31,7 @@ from tests.drills.killer import (
 )
 from tests.forked import fork
 from warehouse.errors import StepFailedError
+from warehouse.private_home import PRIVATE_UMASK
 from warehouse.settings import PROJECT_ROOT, Settings
 
 Meanwhile = Callable[[int], None]
@@ -169,6 +170,7 @@ def _load(scene: Scene, trail: Trail, kill: Kill | None, now: datetime) -> None:
     from warehouse.run_lock import hold_run_lock  # noqa: PLC0415
 
     os.environ["LISTENHOUSE_HOME"] = str(scene.settings.home)
+    os.umask(PRIVATE_UMASK)
     watch(trail, kill, scene.victim)
     landing.datetime = _clock(now)  # type: ignore[attr-defined]
     with hold_run_lock(scene.settings) as lock:

@@ -22,6 +22,7 @@ from tests.commands import run_command, run_script, start_command
 from tests.conftest import free_port
 from tests.dbt_project.parsed_project import leave_parsed
 from tests.dbt_project.warehouse_build import Warehouse
+from tests.private import exposed_files
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def test_two_days_from_nothing(house: House) -> None:
     assert re.search(r"Version 2 \(.*\) is champion now", house.first_day)
     assert re.search(r"1,0\d\d users have recommendations for \d{4}-", house.first_day)
     assert f"connect       {url}" in house.first_day
+    assert exposed_files(Path(house.environment["LISTENHOUSE_HOME"])) == []
 
     crawls, versions = (
         f"select count(*) from raw_moovitamix.{table}" for table in ("crawls", "users")

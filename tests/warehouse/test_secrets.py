@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import DEFAULTS
+from tests.private import exposed_files
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from warehouse.errors import SettingsError
 from warehouse.settings import PROJECT_ROOT, Settings, read_settings
@@ -56,6 +57,8 @@ def test_a_run_shows_its_password_to_nobody(settings: Settings, tmp_path: Path) 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # of somebody who shares all that they make
+            umask=0,
         )
         seen = command_lines()
         while process.poll() is None:
@@ -69,6 +72,7 @@ def test_a_run_shows_its_password_to_nobody(settings: Settings, tmp_path: Path) 
     kept = [found for found in settings.home.rglob("*") if found.is_file()]
     assert any(found.suffix == ".jsonl" for found in kept)
     assert [found for found in kept if CANARY.encode() in found.read_bytes()] == []
+    assert exposed_files(settings.home) == []
 
 
 def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
