@@ -32,6 +32,7 @@ from ingestion.crawl_ledger import (
     table_exists,
 )
 from warehouse.errors import LandingError, ListenhouseError
+from warehouse.foreign_code import hold_tables_still
 
 _LISTED_CRAWLS = 5
 
@@ -125,6 +126,7 @@ def withdraw(
     kept = withdrawal.kept_boundary_at
     try:
         with lock.transaction():
+            hold_tables_still(lock)
             # whose columns a version before may not have made
             create_crawls(lock, schema, endpoints)
             _leave_trace(lock, schema, endpoints, withdrawal, reason)

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from warehouse.database_url import parse_database_url
 from warehouse.errors import DatabaseError
@@ -33,7 +34,8 @@ SESSION = {
     "transform_null_equals": "off",
     "array_nulls": "on",
     "quote_all_identifiers": "off",
-    "search_path": "pg_catalog",
+    # who can make a schema can name it as the path begins, after the user, and put functions in it
+    "search_path": "pg_catalog,pg_temp",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
@@ -69,13 +71,13 @@ def connect(
         DatabaseError: It cannot be reached or entered, or is none that Listenhouse runs on; says
             what to do.
     """
-    parameters: dict[str, str | int] = {**session_parameters(settings, application_name, {})}
-    if timeout_seconds is not None:
-        parameters["connect_timeout"] = timeout_seconds
     # a lost client is noticed after minutes, not hours: it may hold the run's lock
-    keepalives = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 3}
+    keepalives = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "3"}
+    parameters = keepalives | session_parameters(settings, application_name, {})
+    if timeout_seconds is not None:
+        parameters["connect_timeout"] = str(timeout_seconds)
     try:
-        connection = psycopg.connect(autocommit=True, **(keepalives | parameters))
+        connection = psycopg.connect(make_conninfo(**parameters), autocommit=True)
     except psycopg.OperationalError as error:
         raise DatabaseError(_explain(settings, error)) from error
     refusal = _refusal(settings, connection)

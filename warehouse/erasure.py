@@ -41,6 +41,7 @@ from ingestion.tombstones import (
     read_tombstones,
 )
 from warehouse.errors import ListenhouseError
+from warehouse.foreign_code import hold_tables_still
 from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.settings import PROJECT_ROOT, Settings
 
@@ -278,9 +279,17 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
     key = read_key(settings) or make_key(settings)
     tombstone = mark(key, person.id)
     erasures = sql.Identifier(person.source.schema, ERASURES)
+    # what somebody makes from now on can have triggers, and is no place
+    places = _places(lock, person.source)
+    built = [
+        (schema, table)
+        for table in ("model_builds", "changed_units")
+        for schema in _schemas_with(lock, table)
+    ]
     try:
         with lock.transaction():
             create_erasures(lock, person.source.schema)
+            hold_tables_still(lock)
             lock.execute(
                 sql.SQL(
                     """
@@ -306,13 +315,12 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
                 ),
             )
             _rebook(lock, person)
-            counts = _delete(lock, person)
+            counts = _delete(lock, person, places)
             _drop_failures(lock)
             # each model is then built in full: also what only counts their listens; and the keys
             # of what was built name users
-            for table in ("model_builds", "changed_units"):
-                for schema in _schemas_with(lock, table):
-                    lock.execute(sql.SQL("delete from {}").format(sql.Identifier(schema, table)))
+            for name in built:
+                lock.execute(sql.SQL("delete from {}").format(sql.Identifier(*name)))
             row = lock.execute(
                 sql.SQL(
                     """
@@ -329,8 +337,8 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
         ) from error
     total, transaction = row or ({}, "0")
     # also of rows that went long ago
-    places = {place.name for place in _places(lock, person.source) if place.is_table}
-    names = places | {person.source.quarantine, *total}
+    names = {place.name for place in places if place.is_table}
+    names |= {person.source.quarantine, *total}
     return Erasure(total, dict(_tables(lock, sorted(names))), transaction)
 
 
@@ -449,24 +457,28 @@ def complete(lock: psycopg.Connection, settings: Settings, person: Person) -> No
     """
     erasures = sql.Identifier(person.source.schema, ERASURES)
     tombstone = mark(read_key(settings) or b"", person.id)
-    row = lock.execute(
-        sql.SQL(
-            """
-            update {} set sought = null where tombstone = %s
-            returning pg_current_xact_id()::text
-            """
-        ).format(erasures),
-        (tombstone,),
-    ).fetchone()
+    with lock.transaction():
+        hold_tables_still(lock)
+        row = lock.execute(
+            sql.SQL(
+                """
+                update {} set sought = null where tombstone = %s
+                returning pg_current_xact_id()::text
+                """
+            ).format(erasures),
+            (tombstone,),
+        ).fetchone()
     if row:
         _refuse_watchers(lock, row[0])
     lock.execute(sql.SQL("vacuum (full, analyze) {}").format(erasures))
-    lock.execute(
-        sql.SQL("update {} set completed_at = clock_timestamp() where tombstone = %s").format(
-            erasures
-        ),
-        (tombstone,),
-    )
+    with lock.transaction():
+        hold_tables_still(lock)
+        lock.execute(
+            sql.SQL("update {} set completed_at = clock_timestamp() where tombstone = %s").format(
+                erasures
+            ),
+            (tombstone,),
+        )
 
 
 def is_built(connection: psycopg.Connection) -> bool:
@@ -673,7 +685,7 @@ def _rebook(lock: psycopg.Connection, person: Person) -> None:
         )
 
 
-def _delete(lock: psycopg.Connection, person: Person) -> dict[str, int]:
+def _delete(lock: psycopg.Connection, person: Person, places: Sequence[Place]) -> dict[str, int]:
     rejected = _rejected(lock, person)
     counts = {
         person.source.quarantine: lock.execute(
@@ -683,11 +695,11 @@ def _delete(lock: psycopg.Connection, person: Person) -> dict[str, int]:
             (rejected,),
         ).rowcount
     }
-    for name, places in _by_table(_places(lock, person.source)).items():
-        if places[0].is_table:
+    for name, columns in _by_table(places).items():
+        if columns[0].is_table:
             counts[name] = lock.execute(
                 sql.SQL("delete from {} where {}").format(
-                    sql.Identifier(places[0].schema, places[0].table), _of_person(places)
+                    sql.Identifier(columns[0].schema, columns[0].table), _of_person(columns)
                 ),
                 _parameters(person),
             ).rowcount

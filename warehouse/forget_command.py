@@ -31,6 +31,7 @@ from warehouse.erasure import (
     refuse_beside_others,
     vacuum,
 )
+from warehouse.foreign_code import refuse_foreign_code
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
 from warehouse.run_log import get_logger
@@ -104,6 +105,8 @@ def _forget(
         files = erase_files(settings, person)
     if is_built(lock):
         with record.step("build"):
+            # dbt reads views, which can be anybody's by now
+            refuse_foreign_code(lock)
             # not tested: a test that fails, of whatever, must not keep a person in the tables
             then = "run `listenhouse forget` for the same user again"
             build(record, lock, tested=False, then=then)

@@ -32,6 +32,11 @@ def run_grant(settings: Settings, role: str | None, login: str | None) -> None:
             click.echo(f"{name}{' (new)' if name in granted.created else ''}")
         if granted.moved:
             click.echo(f"{granted.moved:,} tables and views belong to their role now.")
+        if not granted.closed:
+            click.echo(
+                "Every login can make functions and large objects in the database still, which "
+                "only a superuser can forbid: run this once as one."
+            )
         click.echo("Let a login act as one of them: `listenhouse grant loader LOGIN`.")
         return
     names = [known.name for known in ROLES]

@@ -18,6 +18,7 @@ from psycopg import sql
 from ingestion import moovitamix, spotify
 from ingestion.crawl_ledger import table_exists
 from recommender.tables import LISTS
+from warehouse.foreign_code import hold_tables_still
 from warehouse.settings import Settings
 
 
@@ -102,6 +103,7 @@ def prune(connection: psycopg.Connection, settings: Settings, *, dry: bool) -> P
     rows: dict[str, int] = {}
     kept = settings.keep
     with connection.transaction(force_rollback=dry):
+        hold_tables_still(connection)
         for rules, days in (
             (_RECOMMENDATIONS, kept.recommendation_days),
             (_OPS, kept.ops_days),

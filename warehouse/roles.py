@@ -27,6 +27,8 @@ from recommender.tables import create_tables as create_recommendations
 from warehouse.database import create_schema, describe
 from warehouse.errors import DatabaseError
 from warehouse.ops.tables import create_tables as create_ops
+from warehouse.session_lock import CHECK_LOCK, RUN_LOCK, create_lock
+from warehouse.session_lock import SCHEMA as LOCK_SCHEMA
 from warehouse.settings import Settings
 
 _LONGEST_NAME = 63
@@ -34,8 +36,12 @@ _LONGEST_NAME = 63
 
 _LANDING = (LANDING_SCHEMA, spotify.LANDING_SCHEMA)
 
+_RECORD = "ops"
+"""Schema that several roles write in. It is the owner's of the database: what a role owns runs, by
+its triggers, with the rights of whoever writes there."""
+
 _RECORDED = ("select", "insert", "update")
-"""What writing the record of a run takes."""
+"""What writing the record of a run takes, or a lock."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +53,31 @@ class Role:
         owns: Schemas that it owns, and all in them.
         reads: Schemas that it reads, tables to come included.
         records: Whether it writes records of runs, in schema `ops`.
+        locks: Locks that it may take.
         tables: Further rights on single tables, by table.
         includes: Roles whose rights it has as well.
         database: Further rights on the database, beside connecting.
+        languages: Languages that it may write functions in.
     """
 
     name: str
     owns: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     records: bool = False
+    locks: tuple[str, ...] = ()
     tables: Mapping[str, LiteralString] = field(default_factory=dict)
     includes: tuple[str, ...] = ()
     database: tuple[LiteralString, ...] = ()
+    languages: tuple[LiteralString, ...] = ()
 
 
 ROLES = (
-    Role("loader", owns=(*_LANDING, *(f"{schema}_staging" for schema in _LANDING), "ops")),
+    Role(
+        "loader",
+        owns=(*_LANDING, *(f"{schema}_staging" for schema in _LANDING)),
+        records=True,
+        locks=(RUN_LOCK,),
+    ),
     Role(
         "transformer",
         owns=("staging", "intermediate", "marts", "health", "test_failures"),
@@ -72,11 +87,20 @@ ROLES = (
         # that last for a session
         database=("create", "temporary"),
     ),
-    Role("recommender", owns=("recommendations", "mlflow"), reads=("marts", "ops"), records=True),
+    Role(
+        "recommender",
+        owns=("recommendations", "mlflow"),
+        reads=("marts", "ops"),
+        records=True,
+        locks=(RUN_LOCK,),
+        # MLflow makes a trigger
+        languages=("plpgsql",),
+    ),
     Role(
         "monitor",
         reads=("ops", "intermediate", "marts", "health", "recommendations"),
         records=True,
+        locks=(CHECK_LOCK,),
         tables={
             "ops.alert_deliveries": "delete",
             f"{LANDING_SCHEMA}.crawls": "select",
@@ -101,11 +125,14 @@ class Granted:
         roles: The roles, with the database's name before them.
         created: Those of them that are new.
         moved: Tables and views that have another owner now.
+        closed: Whether nobody but superusers can make functions and large objects any more; only
+            one of them can see to that.
     """
 
     roles: tuple[str, ...]
     created: tuple[str, ...]
     moved: int
+    closed: bool
 
 
 def grant(settings: Settings, connection: psycopg.Connection) -> Granted:
@@ -126,14 +153,17 @@ def grant(settings: Settings, connection: psycopg.Connection) -> Granted:
             moved = 0
             everybody = [role_name(connection, role.name) for role in ROLES]
             _reset_database(connection, everybody)
-            for role in ROLES:
-                for base in role.owns:
-                    for schema in _schemas(connection, base):
-                        owner = role_name(connection, role.name)
-                        moved += _give_away(connection, schema, owner)
-                        _grant_schema(connection, schema, base, role)
+            owners = {base: role for role in ROLES for base in role.owns} | {_RECORD: None}
+            for base, role in owners.items():
+                owner = role_name(connection, role.name) if role else _database_owner(connection)
+                for schema in _schemas(connection, base):
+                    moved += _give_away(connection, schema, owner)
+                    others = [other for other in ROLES if other != role]
+                    _grant_schema(connection, schema, base, owner, others)
             for role in ROLES:
                 _grant_single(connection, role)
+            _grant_locks(connection, everybody)
+            closed = _close_database(connection)
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"The user {connection.info.user} may not grant all that in {describe(settings)} "
@@ -142,7 +172,7 @@ def grant(settings: Settings, connection: psycopg.Connection) -> Granted:
             f'"{database}" owner to "{connection.info.user}"`, or set LISTENHOUSE_DATABASE_URL '
             "to another user for this one command."
         ) from error
-    return Granted(tuple(role_name(connection, role.name) for role in ROLES), created, moved)
+    return Granted(tuple(everybody), created, moved, closed)
 
 
 def grant_login(
@@ -264,15 +294,15 @@ def _create_roles(settings: Settings, connection: psycopg.Connection) -> tuple[s
 
 def _makers(connection: psycopg.Connection) -> list[str]:
     """Who makes tables where there are no separate logins: the user, the owner of the database."""
-    rows = connection.execute(
-        """
-        select current_user::text
-        union
-        select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()
-        order by 1
-        """
-    )
-    return [name for (name,) in rows]
+    rows = connection.execute("select current_user::text").fetchall()
+    return sorted({_database_owner(connection), *(name for (name,) in rows)})
+
+
+def _database_owner(connection: psycopg.Connection) -> str:
+    row = connection.execute(
+        "select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()"
+    ).fetchone()
+    return str(row[0]) if row else ""
 
 
 def _create_tables(connection: psycopg.Connection) -> None:
@@ -281,6 +311,8 @@ def _create_tables(connection: psycopg.Connection) -> None:
         for schema in role.owns:
             create_schema(connection, schema)
     create_ops(connection)
+    for lock in (RUN_LOCK, CHECK_LOCK):
+        create_lock(connection, lock)
     create_recommendations(connection)
     create_rejected_records(connection, LANDING_SCHEMA)
     for schema in _LANDING:
@@ -336,16 +368,53 @@ def _reset_database(connection: psycopg.Connection, roles: Sequence[str]) -> Non
         connection.execute(sql.SQL(statement).format(**names))
 
 
-def _grant_schema(connection: psycopg.Connection, schema: str, base: str, owner: Role) -> None:
+def _close_database(connection: psycopg.Connection) -> bool:
+    """Takes from everybody what PostgreSQL gives to all, and no part of the house needs.
+
+    A function runs with the rights of who calls it, knowingly or not; a large object is in no
+    schema, so that no right on one keeps it out.
+    """
+    row = connection.execute(
+        "select rolsuper from pg_roles where rolname = current_user"
+    ).fetchone()
+    if not (row and row[0]):
+        return False
+    functions = connection.execute(
+        """
+        select string_agg(oid::regprocedure::text, ', ')
+        from pg_proc
+        where
+            pronamespace = 'pg_catalog'::regnamespace and proname ~ '^(lo_.*|loread|lowrite)$'
+        """
+    ).fetchone()
+    languages = connection.execute(
+        "select string_agg(quote_ident(lanname), ', ') from pg_language where lanpltrusted"
+    ).fetchone()
+    for statement, names in (
+        ("revoke execute on function {} from public", functions),
+        ("revoke usage on language {} from public", languages),
+    ):
+        if names and names[0]:
+            connection.execute(statement.format(names[0]).encode())
+    for role in ROLES:
+        for language in role.languages:
+            connection.execute(
+                sql.SQL("grant usage on language {} to {}").format(
+                    sql.Identifier(language), *_identifiers(connection, [role])
+                )
+            )
+    return True
+
+
+def _grant_schema(
+    connection: psycopg.Connection, schema: str, base: str, owner: str, others: Sequence[Role]
+) -> None:
     """Grants the declared rights on a schema, after all others were taken."""
-    others = [role for role in ROLES if role != owner]
     names = {
         "schema": sql.Identifier(schema),
-        "owner": _identifiers(connection, [owner])[0],
+        "owner": sql.Identifier(owner),
         "others": sql.SQL(", ").join(_identifiers(connection, others)),
-        "makers": sql.SQL(", ").join(
-            [*_identifiers(connection, [owner]), *map(sql.Identifier, _makers(connection))]
-        ),
+        "makers": sql.SQL(", ").join(map(sql.Identifier, sorted({owner, *_makers(connection)}))),
         "logins": sql.SQL(", ").join(map(sql.Identifier, _makers(connection))),
     }
     for statement in (
@@ -358,7 +427,7 @@ def _grant_schema(connection: psycopg.Connection, schema: str, base: str, owner:
     ):
         connection.execute(sql.SQL(statement).format(**names))
     readers = [role for role in others if base in role.reads]
-    recorders = [role for role in others if base == "ops" and role.records]
+    recorders = [role for role in others if base == _RECORD and role.records]
     for roles, rights in ((readers, ("select",)), (recorders, _RECORDED)):
         if not roles:
             continue
@@ -371,6 +440,22 @@ def _grant_schema(connection: psycopg.Connection, schema: str, base: str, owner:
             " grant {rights} on tables to {roles}",
         ):
             connection.execute(sql.SQL(statement).format(**names))
+
+
+def _grant_locks(connection: psycopg.Connection, roles: Sequence[str]) -> None:
+    """Leaves locks to those who may take them: who may write rows beside them may not."""
+    everybody = sql.SQL(", ").join(map(sql.Identifier, roles))
+    for lock in (RUN_LOCK, CHECK_LOCK):
+        takers = [role for role in ROLES if lock in role.locks]
+        table = sql.Identifier(LOCK_SCHEMA, lock)
+        connection.execute(sql.SQL("revoke all on {} from {}").format(table, everybody))
+        connection.execute(
+            sql.SQL("grant {} on {} to {}").format(
+                sql.SQL(", ").join(map(sql.SQL, _RECORDED)),
+                table,
+                sql.SQL(", ").join(_identifiers(connection, takers)),
+            )
+        )
 
 
 def _grant_single(connection: psycopg.Connection, role: Role) -> None:

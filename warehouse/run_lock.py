@@ -1,4 +1,4 @@
-"""One run at a time: an advisory lock on a connection of its own, and one on the disk.
+"""One run at a time: a lock on a connection of its own, and one on the disk.
 
 In: settings. Out: the connection that holds the lock until it closes. The server frees the
 lock when the connection ends, the operating system that of the disk, however the process dies.
@@ -16,13 +16,12 @@ import psycopg
 
 from warehouse.database import connect, explain_failure
 from warehouse.errors import BusyError, DatabaseError, SettingsError, describe_unwritable
+from warehouse.foreign_code import refuse_foreign_code
+from warehouse.session_lock import RUN_LOCK, Holder, take
 from warehouse.settings import Settings
 
 LOADER_APPLICATION = "listenhouse-loader"
 """How the sessions of dlt call themselves."""
-
-# "listenho" as a big-endian integer: a number that no other program picks by chance
-_LOCK_KEY = int.from_bytes(b"listenho", "big")
 
 
 @contextmanager
@@ -38,16 +37,19 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
 
     Raises:
         BusyError: Another run holds it; says who.
-        DatabaseError: The database cannot be reached, would end a run, or fails during it.
+        DatabaseError: The database cannot be reached, would end a run, or fails during it, or the
+            user may not run anything, or would run what others wrote.
     """
     name = f"listenhouse run pid {os.getpid()} on {socket.gethostname()}"
     with _hold_home(settings), connect(settings, name[:63]) as connection:
         _refuse_time_limit(connection)
-        row = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
-        if row is None or not row[0]:
+        refuse_foreign_code(connection)
+        # a policy that hides rows is an error, and no reason to pass them over
+        connection.execute("set row_security = off")
+        lock = take(connection, RUN_LOCK)
+        if isinstance(lock, Holder):
             raise BusyError(
-                f"Another run is under way ({_describe_holder(connection)}): wait for it to end, "
-                "then run again."
+                f"Another run is under way ({lock}): wait for it to end, then run again."
             )
         # A session can outlive its killed client and finish a merge that nobody waits for.
         with connection.transaction():
@@ -76,7 +78,7 @@ def hold_run_lock(settings: Settings) -> Iterator[psycopg.Connection]:
             # a busy server ends the session some time after we close it; the next run need
             # not wait for that
             with suppress(psycopg.Error):
-                connection.execute("select pg_advisory_unlock(%s)", (_LOCK_KEY,))
+                lock.release()
 
 
 def _refuse_time_limit(connection: psycopg.Connection) -> None:
@@ -112,27 +114,3 @@ def _hold_home(settings: Settings) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _describe_holder(connection: psycopg.Connection) -> str:
-    row = connection.execute(
-        """
-        select
-            activity.application_name,
-            activity.backend_start::timestamptz(0),
-            activity.usename
-        from pg_locks as locks
-        inner join pg_stat_activity as activity on locks.pid = activity.pid
-        where locks.locktype = 'advisory'
-            and locks.granted
-            and locks.database = activity.datid
-            and activity.datname = current_database()
-            and (locks.classid::bigint << 32) | locks.objid::bigint = %s
-        """,
-        (_LOCK_KEY,),
-    ).fetchone()
-    if row is None:
-        # between the two questions
-        return "it just ended"
-    # what sessions of others do is not shown to everybody
-    return f"{row[0]}, since {row[1]}" if row[1] else f"a session of the login {row[2]}"

@@ -6,6 +6,7 @@ a time may do so: see `hold_check_lock`.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -29,9 +30,10 @@ from monitoring.alerts.notices import (
     Telling,
 )
 from warehouse.errors import BusyError
+from warehouse.session_lock import CHECK_LOCK, Holder, take
 
-# "lhalerts" as a big-endian integer: a number that no other program picks by chance
-_LOCK_KEY = int.from_bytes(b"lhalerts", "big")
+_LOOK_SECONDS = 0.2
+"""Between two looks at whether another check is over."""
 
 _OPEN_OR_RENEW = """
     insert into ops.alerts (
@@ -84,21 +86,19 @@ def hold_check_lock(
     Raises:
         BusyError: That check takes longer.
     """
-    connection.execute(f"set lock_timeout = '{longest_wait_seconds}s'")
-    try:
-        connection.execute("select pg_advisory_lock(%s)", (_LOCK_KEY,))
-    except psycopg.errors.LockNotAvailable as error:
-        raise BusyError(
-            "Another check of the alerts is under way for long, perhaps as a target does not "
-            "answer: the next check tells what is news."
-        ) from error
-    finally:
-        connection.execute("reset lock_timeout")
+    deadline = time.monotonic() + longest_wait_seconds
+    while isinstance(lock := take(connection, CHECK_LOCK), Holder):
+        if time.monotonic() > deadline:
+            raise BusyError(
+                f"Another check of the alerts is under way for long ({lock}), perhaps as a target "
+                "does not answer: the next check tells what is news."
+            )
+        time.sleep(_LOOK_SECONDS)
     try:
         yield
     finally:
         with suppress(psycopg.Error):
-            connection.execute("select pg_advisory_unlock(%s)", (_LOCK_KEY,))
+            lock.release()
 
 
 def renew_alerts(

@@ -372,7 +372,7 @@ def _template(state: str, world: int, day: int) -> str:
 
 
 def _require_privacy(settings: Settings, *, is_over: bool) -> None:
-    """Raises where another user could read what a load left, or rows outlived one that succeeded."""
+    """Raises where another user could read what a load left, or where rows outlived a good one."""
     if exposed := exposed_files(settings.home):
         raise AssertionError(f"others may read {exposed}")
     rows = [*settings.dlt_directory.rglob("*.parquet"), *settings.spool_directory.rglob("*")]

@@ -193,11 +193,11 @@ def test_a_taken_port_is_one_line(filled: Settings) -> None:
     assert outcome.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "", "::"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::"])  # noqa: S104 (refused)
 def test_without_keys_it_is_not_served_to_other_machines(settings: Settings, host: str) -> None:
     if host == "::" and not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 here")
-    with pytest.raises(ApiServerError, match="without keys: other machines .*_API_KEYS_FILE"):
+    with pytest.raises(ApiServerError, match=r"without keys: other machines .*_API_KEYS_FILE"):
         api_server.serve(settings, host, free_port(), 1)
 
 

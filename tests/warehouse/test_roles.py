@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from psycopg import errors, sql
 
 from ingestion.landing import load
+from ingestion.withdrawal_command import run_withdrawal
 from monitoring import health_page, listening_page
 from monitoring.alerts.command import run_check
 from monitoring.prometheus_metrics import read_metrics
@@ -21,11 +22,18 @@ from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from tests.roles import roles_dropped
 from tests.serving.conftest import serving
+from warehouse.checks.sanity_check import check_all
 from warehouse.database import connect
 from warehouse.errors import BusyError, DatabaseError
+from warehouse.foreign_code import hold_tables_still, refuse_foreign_code
+from warehouse.forget_command import run_forget
+from warehouse.grant_command import run_grant
+from warehouse.prune_command import run_prune
 from warehouse.roles import ROLES, grant, grant_login
 from warehouse.run_lock import LOADER_APPLICATION, hold_run_lock
+from warehouse.session_lock import RUN_LOCK, take
 from warehouse.settings import Settings
+from warehouse.vacuum import run_vacuum
 
 REFUSED = {
     "loader": (
@@ -34,6 +42,11 @@ REFUSED = {
         "select from recommendations.recommendations",
         "create schema mine",
         "create table public.mine ()",
+        "delete from ops.runs",
+        "create table ops.mine ()",
+        "create trigger mine before insert on ops.runs for each row"
+        " execute function suppress_redundant_updates_trigger()",
+        "select from ops.check_lock",
     ),
     "transformer": (
         "insert into raw_moovitamix.users select * from raw_moovitamix.users",
@@ -42,6 +55,8 @@ REFUSED = {
         "delete from ops.runs",
         "select from mlflow.model_versions",
         "create table raw_moovitamix.mine ()",
+        "select from ops.run_lock",
+        "insert into ops.check_lock values (true, 1, 1, 1, 'me', now())",
     ),
     "recommender": (
         "select from raw_moovitamix.users",
@@ -59,6 +74,8 @@ REFUSED = {
         "delete from ops.alerts",
         "delete from marts.fct_listens",
         "create table ops.mine ()",
+        "update ops.run_lock set pid = 0",
+        "lock table ops.run_lock in access share mode",
     ),
     "reader": (
         "select email from staging.stg_moovitamix__users",
@@ -197,6 +214,7 @@ def test_what_the_parts_make_belongs_to_their_roles(house: House) -> None:
     )
 
     owned = {(schema, f"{DATABASE}_{role.name}") for role in ROLES for schema in role.owns}
+    owned |= {("ops", "listenhouse")}
     # nothing was imported, and no test failed
     without_tables = {
         ("raw_spotify_staging", f"{DATABASE}_loader"),
@@ -220,6 +238,22 @@ def test_what_the_parts_make_belongs_to_their_roles(house: House) -> None:
 def test_a_role_may_do_nothing_beyond_its_part(house: House, role: str, statement: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         house.run(role, statement)
+
+
+@pytest.mark.parametrize("role", [role.name for role in ROLES])
+def test_no_role_makes_what_is_in_no_table(house: House, role: str) -> None:
+    schema = next(iter(next(one for one in ROLES if one.name == role).owns), "public")
+    statements = [
+        "select lo_creat(-1)",
+        "select lo_from_bytea(0, 'x')",
+        f"create function {schema}.mine() returns integer language sql as 'select 1'",
+    ]
+    if role != "recommender":
+        # MLflow makes one
+        statements.append("do 'begin end'")
+    for statement in statements:
+        with pytest.raises(errors.InsufficientPrivilege):
+            house.run(role, statement)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +354,7 @@ def test_personal_data_is_where_it_is_landed_and_staged_and_nowhere_else(
 def test_a_session_of_another_login_holds_the_lock_and_is_named(house: House) -> None:
     with (
         hold_run_lock(house.settings_of("loader")),
-        pytest.raises(BusyError, match=f"a session of the login {login('loader')}"),
+        pytest.raises(BusyError, match=f"listenhouse run pid .*, as {login('loader')}, since"),
         hold_run_lock(replace(house.settings_of("recommender"), home=house.settings.home / "b")),
     ):
         pass
@@ -360,3 +394,178 @@ def test_one_login_writes_as_one_role(house: House) -> None:
             grant_login(house.settings, connection, "loader", "nobody_there")
         with pytest.raises(DatabaseError, match="is a superuser"):
             grant_login(house.settings, connection, "loader", "listenhouse")
+
+
+TRAP = """
+    create table {0}.trap (user_id text);
+    insert into {0}.trap values ('1');
+    create function {0}.trigger_attack() returns trigger language plpgsql as $$ begin
+        perform {0}.attack('');
+        return old;
+    end $$;
+    create function {0}.attack(text) returns text immutable language plpgsql as $$ begin
+        return {0}.escalate();
+    end $$;
+    create function {0}.escalate() returns text language plpgsql as $$ begin
+        if session_user <> '{1}' then
+            perform set_config('role', 'none', true);
+            execute format('alter role %I superuser', '{1}');
+        end if;
+        return '';
+    end $$;
+"""
+
+ATTACKS = {
+    "trigger": "create trigger t before delete on {0}.trap for each row"
+    " execute function {0}.trigger_attack()",
+    "trigger at the commit": "create constraint trigger t after delete on {0}.trap"
+    " deferrable initially deferred for each row execute function {0}.trigger_attack()",
+    "rule": "create rule t as on delete to {0}.trap do also select {0}.attack('')",
+    "rule with what PostgreSQL has": "create rule t as on delete to {0}.trap do also"
+    " select set_config('role', 'none', false)",
+    "rule without a call": "create rule t as on delete to {0}.trap do instead nothing",
+    "check": "alter table {0}.trap add constraint t check ({0}.attack(user_id) is not null)",
+    "default": "alter table {0}.trap alter user_id set default {0}.attack('')",
+    "default that runs a text": "alter table {0}.trap alter user_id"
+    " set default query_to_xml('select 1', true, true, '')::text",
+    "generated column": "alter table {0}.trap add other text"
+    " generated always as ({0}.attack(user_id)) stored",
+    "index": "create index t on {0}.trap ({0}.attack(user_id))",
+    "part of an index": "create index t on {0}.trap (user_id) where {0}.attack(user_id) = ''",
+    "policy": "create policy t on {0}.trap using ({0}.attack(user_id) is not null)",
+    "view": "create view {0}.trapped as select {0}.attack('') as user_id",
+    "view of a large object": "create view {0}.trapped as select pg_advisory_lock(1)::text",
+    "operator": "create operator {0}.## (rightarg = text, function = {0}.attack);"
+    " create view {0}.trapped as select operator({0}.##) 'x'::text as user_id",
+    "domain": "create domain {0}.trap_type as text check ({0}.attack(value) is not null)",
+    "cast": "create type {0}.trap_type as enum ('1');"
+    " create function {0}.text({0}.trap_type) returns text language sql as"
+    " $$ select {0}.attack('') $$;"
+    " create cast ({0}.trap_type as text) with function {0}.text({0}.trap_type) as implicit",
+}
+"""What runs with the rights of who uses a table, by kind; each names its schema."""
+
+REMOVE = """
+    drop table {0}.trap cascade;
+    drop view if exists {0}.trapped;
+    drop type if exists {0}.trap_type cascade;
+    drop function {0}.trigger_attack(), {0}.attack(text), {0}.escalate() cascade;
+"""
+
+WRITERS = {
+    "loader": "raw_moovitamix",
+    "transformer": "marts",
+    "recommender": "recommendations",
+}
+"""Roles that own tables, and a schema of each."""
+
+COMMANDS: dict[str, Callable[[Settings], object]] = {
+    "forget": lambda settings: run_forget(settings, "moovitamix", "1", agreed=True),
+    "withdraw": lambda settings: run_withdrawal(settings, None, "", agreed=True),
+    "prune": lambda settings: run_prune(settings, agreed=True),
+    "vacuum": run_vacuum,
+    "grant": lambda settings: run_grant(settings, None, None),
+}
+"""Commands of the owner, who may do everything."""
+
+
+@pytest.fixture
+def functions_allowed(house: House) -> Iterator[None]:
+    """As where no superuser has run `listenhouse grant`: every login can make functions."""
+    house.warehouse.execute("grant usage on language sql, plpgsql to public")
+    yield
+    house.warehouse.execute("revoke usage on language sql, plpgsql from public")
+
+
+def planter(house: House, role: str) -> Callable[[str], None]:
+    """What runs a statement as a role that owns tables, with its schema and login in it."""
+
+    def plant(statement: str) -> None:
+        house.run(role, statement.replace("{0}", WRITERS[role]).replace("{1}", login(role)))
+
+    return plant
+
+
+@pytest.mark.usefixtures("functions_allowed")
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_whatever_a_role_can_hide_behind_a_table_is_found(house: House, kind: str) -> None:
+    plant = planter(house, "loader")
+    plant(TRAP + ATTACKS[kind])
+    with connect(house.settings, "test") as connection:
+        with pytest.raises(DatabaseError, match=r"raw_moovitamix\.trap"):
+            refuse_foreign_code(connection)
+        plant(REMOVE)
+        refuse_foreign_code(connection)
+
+
+@pytest.mark.usefixtures("functions_allowed")
+@pytest.mark.parametrize("role", WRITERS)
+def test_nothing_of_a_role_runs_with_the_rights_of_the_owner(house: House, role: str) -> None:
+    schema, plant = WRITERS[role], planter(house, role)
+    runs = "select count(*), max(started_at) from ops.runs"
+    before = house.warehouse.query(runs)
+    plant(TRAP + ATTACKS["trigger"])
+    for name, command in COMMANDS.items():
+        with pytest.raises(DatabaseError, match="Nothing was changed: what others wrote") as error:
+            command(house.settings)
+        named = f"the trigger t on {schema}.trap, which calls {schema}.trigger_attack"
+        assert f"{named} (of {DATABASE}_{role})" in str(error.value), name
+    findings = check_all(house.settings).findings
+    assert any("the trigger t on" in finding.detail for finding in findings)
+    assert house.warehouse.query(runs) == before
+    rights = f"select rolsuper from pg_roles where rolname = '{login(role)}'"
+    assert house.warehouse.query(rights) == [(False,)]
+    # nor can it stop what others do with rights of their own
+    with hold_run_lock(house.settings_of("recommender" if role == "loader" else "loader")):
+        pass
+    plant(REMOVE)
+    run_vacuum(house.settings)
+
+
+def test_a_table_that_is_administered_gets_no_trigger_meanwhile(house: House) -> None:
+    # of the owner's own as well, where its schema is a role's
+    house.warehouse.execute("create table raw_moovitamix.of_the_owner (id bigint)")
+    attempts = [
+        (
+            role,
+            f"create trigger t before delete on {table} for each row"
+            " execute function suppress_redundant_updates_trigger()",
+        )
+        for role, table in (
+            ("loader", "raw_moovitamix.users"),
+            ("loader", "raw_moovitamix.of_the_owner"),
+            ("transformer", "marts.dim_users"),
+            ("recommender", "recommendations.recommendations"),
+        )
+    ]
+    with connect(house.settings, "test") as connection, connection.transaction():
+        hold_tables_still(connection)
+        for role, statement in attempts:
+            with pytest.raises(errors.LockNotAvailable):
+                house.run(role, f"set lock_timeout = '50ms'; {statement}")
+    house.warehouse.execute("drop table raw_moovitamix.of_the_owner")
+
+
+@pytest.mark.usefixtures("functions_allowed")
+def test_a_schema_named_as_the_owner_leads_nobody_astray(house: House) -> None:
+    house.run(
+        "transformer",
+        "create schema listenhouse; create function listenhouse.concat_ws(text, text)"
+        " returns text language sql as $$ select 'stolen' $$",
+    )
+    try:
+        with connect(house.settings, "test") as connection:
+            said = connection.execute("select concat_ws(' ', 'kept'::text)").fetchone()
+        assert said == ("kept",)
+    finally:
+        house.run("transformer", "drop schema listenhouse cascade")
+
+
+def test_no_other_role_holds_up_a_run(house: House) -> None:
+    for role in ("api_reader", "reader", "pii_reader", "monitor", "transformer"):
+        with psycopg.connect(house.url(role), autocommit=True) as session:
+            session.execute("select pg_advisory_lock(%s)", (int.from_bytes(b"listenho", "big"),))
+            with hold_run_lock(house.settings):
+                pass
+            with pytest.raises(DatabaseError, match=r"may not take the lock ops\.run_lock"):
+                take(session, RUN_LOCK)

@@ -27,6 +27,7 @@ from tests.commands import run_command, start_command
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
 from warehouse.run_log import adopt, get_logger, log_to_file
+from warehouse.session_lock import RUN_LOCK, SessionLock, take
 from warehouse.settings import PROJECT_ROOT, Settings
 
 LOAD = ("python", "-m", "ingestion")
@@ -229,7 +230,7 @@ def test_a_run_that_is_stopped_leaves_whole_lines_up_to_its_end(
 def test_a_second_run_says_in_its_own_file_why_it_ended(
     environment: dict[str, str], home: Path, connection: psycopg.Connection
 ) -> None:
-    connection.execute("select pg_advisory_lock(%s)", (int.from_bytes(b"listenho", "big"),))
+    assert isinstance(take(connection, RUN_LOCK), SessionLock)
     assert run_command(*LOAD, environment=environment).returncode == 75
     assert read_lines(log_files(home)[0])[-1]["error.type"] == "BusyError"
 

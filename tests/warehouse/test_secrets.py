@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands import DEFAULTS
-from tests.private import exposed_files
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
+from tests.private import exposed_files
 from warehouse.errors import SettingsError
 from warehouse.settings import PROJECT_ROOT, Settings, read_settings
 

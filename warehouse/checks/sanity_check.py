@@ -28,6 +28,7 @@ from warehouse.checks.source import check_source
 from warehouse.checks.versions import check_versions
 from warehouse.database import connect
 from warehouse.errors import DatabaseError
+from warehouse.foreign_code import refuse_foreign_code
 from warehouse.settings import Settings
 
 
@@ -58,6 +59,7 @@ def check_all(settings: Settings) -> SanityReport:
     landed: dict[str, int] = {}
     try:
         with connect(settings, "listenhouse check") as connection:
+            refuse_foreign_code(connection)
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             # a load that commits meanwhile must not look like a fault
