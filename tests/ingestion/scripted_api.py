@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 TIMESTAMP = "2026-03-01T10:00:00.000001"
@@ -28,7 +29,7 @@ class Answer:
     claimed_length: int | None = None
     resets: bool = False
     hangs: bool = False
-    writes: Callable[[BinaryIO], object] | None = None
+    writes: Callable[[BufferedIOBase], object] | None = None
     """Writes all of the answer, header included, as long as it likes."""
 
 

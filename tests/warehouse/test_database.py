@@ -18,8 +18,8 @@ import psycopg
 import pytest
 import sqlalchemy
 from adbc_driver_postgresql import dbapi
-from dbt.adapters.contracts.connection import Connection
-from dbt.adapters.postgres import PostgresConnectionManager, PostgresCredentials
+from dbt.adapters.contracts.connection import Connection, Identifier
+from dbt.adapters.postgres.connections import PostgresConnectionManager, PostgresCredentials
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -190,8 +190,8 @@ def dbt_connection(url: str) -> Any:
     for name in ("type", "threads"):
         del profile[name]
     credentials = PostgresCredentials.from_dict(PostgresCredentials.translate_aliases(profile))
-    connection = Connection(type="postgres", name="test", credentials=credentials)
-    return closing(PostgresConnectionManager.open(connection).handle)
+    connection = Connection(Identifier("postgres"), "test", credentials)
+    return closing(PostgresConnectionManager.open(connection).handle)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(params=["URL", "PGPASSFILE"])
