@@ -24,7 +24,7 @@ import psycopg
 POINTS: tuple[tuple[str, str], ...] = (
     ("crawl", "ingestion.pages:PageReader.read"),
     ("crawl", "ingestion.spool:Spool.append"),
-    ("compare", "ingestion.landing:_read_landed_keys"),
+    ("compare", "ingestion.landing:_read_landed"),
     ("compare", "ingestion.landing:_find_carried"),
     ("abort", "dlt.pipeline.pipeline:Pipeline.abort_packages"),
     ("extract", "dlt.pipeline.pipeline:Pipeline.extract"),
