@@ -38,7 +38,10 @@ _BOUNDARIES: _Columns = {
     _CRAWLS[0]: ("boundary_at",),
     _CRAWLS[1]: ("boundary_at", "boundaries_used_until"),
     (moovitamix.LANDING_SCHEMA, "rejected_records"): _REJECTED,
-    (spotify.LANDING_SCHEMA, spotify.STREAMS.name): ("landed_at",),
+    **{
+        (spotify.LANDING_SCHEMA, endpoint.name): ("landed_at",)
+        for endpoint in (spotify.STREAMS, spotify.ACCOUNT_STREAMS)
+    },
     (spotify.LANDING_SCHEMA, "rejected_records"): _REJECTED,
     **{
         ("recommendations", table): ("data_cutoff",)
@@ -55,6 +58,16 @@ _CLOCK_TIMES: _Columns = {
     **{("recommendations", table): ("generated_at",) for table in _SUPERSEDED},
     ("recommendations", "trainings"): ("started_at", "ended_at"),
     ("recommendations", "promotions"): ("decided_at",),
+    # by which dlt tells what it wrote last
+    **{
+        (schema, f"_dlt_{table}"): (column,)
+        for schema in (moovitamix.LANDING_SCHEMA, spotify.LANDING_SCHEMA)
+        for table, column in (
+            ("loads", "inserted_at"),
+            ("version", "inserted_at"),
+            ("pipeline_state", "created_at"),
+        )
+    },
     ("ops", "runs"): ("started_at", "ended_at"),
     ("ops", "steps"): ("started_at", "ended_at"),
     ("ops", "alerts"): ("found_at", "opened_at", "closed_at"),

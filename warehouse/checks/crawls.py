@@ -156,14 +156,14 @@ def check_clocks(connection: psycopg.Connection, endpoints: Sequence[str]) -> li
 
 
 def _last_import(connection: psycopg.Connection) -> datetime | None:
-    if not table_exists(connection, spotify.LANDING_SCHEMA, spotify.STREAMS.name):
-        return None
-    row = connection.execute(
-        sql.SQL("select max(landed_at) from {}").format(
-            sql.Identifier(spotify.LANDING_SCHEMA, spotify.STREAMS.name)
-        )
-    ).fetchone()
-    return row[0] if row else None
+    landed: list[datetime] = []
+    for endpoint in (spotify.STREAMS, spotify.ACCOUNT_STREAMS):
+        if table_exists(connection, spotify.LANDING_SCHEMA, endpoint.name):
+            latest = sql.SQL("select max(landed_at) from {}").format(
+                sql.Identifier(spotify.LANDING_SCHEMA, endpoint.name)
+            )
+            landed += [at for (at,) in connection.execute(latest) if at]
+    return max(landed, default=None)
 
 
 def _describe_crawls(crawls: Sequence[LandedCrawl]) -> Finding:
