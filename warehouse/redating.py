@@ -23,6 +23,7 @@ from ingestion import moovitamix, spotify
 from ingestion.crawl_ledger import WITHDRAWN_CRAWLS, server_time, table_exists
 from recommender.generations import supersede
 from recommender.tables import LISTS, create_tables
+from warehouse.foreign_code import hold_tables_still
 
 _Columns = Mapping[tuple[str, str], tuple[str, ...]]
 
@@ -129,6 +130,7 @@ def redate(lock: psycopg.Connection, redating: Redating) -> None:
         redating: What to set back, planned under the same lock.
     """
     with lock.transaction():
+        hold_tables_still(lock)
         lock.execute(
             "create temporary table redated (was timestamptz primary key, becomes timestamptz)"
             " on commit drop"

@@ -29,6 +29,7 @@ from warehouse.foreign_code import hold_tables_still, refuse_foreign_code
 from warehouse.forget_command import run_forget
 from warehouse.grant_command import run_grant
 from warehouse.prune_command import run_prune
+from warehouse.redate_command import run_redate
 from warehouse.roles import ROLES, grant, grant_login
 from warehouse.run_lock import LOADER_APPLICATION, hold_run_lock
 from warehouse.session_lock import RUN_LOCK, take
@@ -434,7 +435,7 @@ ATTACKS = {
     "part of an index": "create index t on {0}.trap (user_id) where {0}.attack(user_id) = ''",
     "policy": "create policy t on {0}.trap using ({0}.attack(user_id) is not null)",
     "view": "create view {0}.trapped as select {0}.attack('') as user_id",
-    "view of a large object": "create view {0}.trapped as select pg_advisory_lock(1)::text",
+    "view of what PostgreSQL has": "create view {0}.trapped as select pg_advisory_lock(1)::text",
     "operator": "create operator {0}.## (rightarg = text, function = {0}.attack);"
     " create view {0}.trapped as select operator({0}.##) 'x'::text as user_id",
     "domain": "create domain {0}.trap_type as text check ({0}.attack(value) is not null)",
@@ -462,6 +463,7 @@ WRITERS = {
 COMMANDS: dict[str, Callable[[Settings], object]] = {
     "forget": lambda settings: run_forget(settings, "moovitamix", "1", agreed=True),
     "withdraw": lambda settings: run_withdrawal(settings, None, "", agreed=True),
+    "redate": lambda settings: run_redate(settings, agreed=True),
     "prune": lambda settings: run_prune(settings, agreed=True),
     "vacuum": run_vacuum,
     "grant": lambda settings: run_grant(settings, None, None),
