@@ -128,6 +128,9 @@ def redate(lock: psycopg.Connection, redating: Redating) -> None:
     Args:
         lock: Connection that holds the run's lock, and owns the tables or belongs to their owners.
         redating: What to set back, planned under the same lock.
+
+    Raises:
+        DatabaseError: What less trusted roles wrote would run; nothing is changed.
     """
     with lock.transaction():
         hold_tables_still(lock)

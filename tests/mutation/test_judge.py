@@ -36,7 +36,7 @@ def test_unit_tests_judge_each_model_for_itself(judge: Judge) -> None:
         [
             mutant("int_users_inferred", "where user_id is not null", ""),
             mutant("int_tracks_inferred", "min(valid_from)", "least(min(valid_from))"),
-            mutant("dim_artists", "min(artist_name)", "min(no_column)"),
+            mutant("dim_artists", "min(first_observed_at)", "min(no_column)"),
         ]
     )
     assert [verdict.outcome for verdict in verdicts] == ["killed", "survived", "invalid"]
