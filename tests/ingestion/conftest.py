@@ -35,12 +35,13 @@ class Landing:
         return self.connection.execute(query).fetchall()
 
     def tables(self) -> set[str]:
-        """Every table of the database, with its schema."""
+        """Every table of the database, with its schema, but that of the run's lock."""
         return {
             f"{schema}.{table}"
             for schema, table in self.rows(
                 "select schemaname, tablename from pg_tables "
                 "where schemaname not in ('pg_catalog', 'information_schema')"
+                " and tablename <> 'run_lock'"
             )
         }
 
