@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 
 from monitoring.listening_data import read_listening
-from tests.dbt_project.landing import Landing, boundary
+from tests.dbt_project.landing import Landing
 from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD, BUILD_LISTENING, LISTENING_TESTS, Warehouse
 from tests.ingestion.spotify_export import EXAMPLE, account_data, import_export
 from warehouse.settings import Settings
-
-# imports are of now, and the crawls after them of later
-NEXT, LATER, LAST = 10_000, 20_000, 30_000
 
 LISTENS = (
     "select tracks.track_name, tracks.artist_name, users.user_id, listens.listened_at::text,"
@@ -25,6 +23,11 @@ LISTENS = (
     " join marts.dim_users as users using (user_key)"
     " where listens.source_name = 'spotify' order by listens.listened_at, tracks.track_name"
 )
+
+
+def a_little_later() -> datetime:
+    """When a crawl after an import is, which is of now, and before the next one of either."""
+    return datetime.now(UTC) + timedelta(seconds=10)
 
 
 def moovitamix(warehouse: Warehouse) -> list[list[tuple[object, ...]]]:
@@ -62,7 +65,7 @@ def assert_the_extended_history_supersedes(
         account_data(folder),
     ):
         import_export(settings, export, "you")
-    landing.crawl(boundary(LAST), days()[0])
+    landing.crawl(a_little_later(), days()[0])
     built.dbt(*BUILD_LISTENING)
     of_user = "select track_id, listened_at::text from marts.fct_listens where user_id = '{}'"
     mine = sorted(built.query(of_user.format("me")))
@@ -89,7 +92,7 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     assert built.query(LISTENS) == []
     assert moovitamix(built) == alone
 
-    built_landing.crawl(boundary(NEXT), days()[0])
+    built_landing.crawl(a_little_later(), days()[0])
     built.dbt(*BUILD)
     lighthouse = ("Lighthouse", "The Harbour Lamps", "me")
     assert built.query(LISTENS) == [
@@ -118,7 +121,7 @@ def test_an_export_is_in_the_marts_with_the_next_crawl_and_changes_no_other_row(
     told_more = first | {"offline_timestamp": 1}
     again.write_text(json.dumps([told_more, *others, beside, new]))
     import_export(settings, again)
-    built_landing.crawl(boundary(LATER), days()[0])
+    built_landing.crawl(a_little_later(), days()[0])
     built.dbt(*BUILD_LISTENING)
     built.dbt(*LISTENING_TESTS)
     assert [row[3] for row in built.query(LISTENS)] == [

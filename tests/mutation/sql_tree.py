@@ -27,8 +27,12 @@ _MACRO = re.compile(r"\{%-?\s*macro\s+(\w+).*?-?%\}(.*?)\{%-?\s*endmacro", re.DO
 _BETWEEN_ROUNDS = re.compile(r"\{%-?\s*if not loop\.\w+.*?endif\s*-?%\}", re.DOTALL)
 _ONLY_TAG_IN_CTE = re.compile(r"(?<=as \()(\s*)(\{\{.*?\}\})(?=\s*\))", re.DOTALL)
 _LINTER = Linter(config=FluffConfig(overrides={"dialect": "postgres", "templater": "raw"}))
-# a macro is a part of a statement: what stands before it
-_BEFORE_MACRO = ("select ", "select 1 from t ")
+# a macro is a part of a statement: what stands before and after it
+_AROUND_MACRO = (
+    ("select ", ""),
+    ("select 1 from t ", ""),
+    ("with ", " last as (select jinja) select jinja"),
+)
 
 
 class UnreadableSqlError(Exception):
@@ -115,9 +119,9 @@ def otherwise_spans(text: str) -> list[tuple[int, int]]:
 
 def _macro_tree(macro: re.Match[str], name: str) -> Tree:
     body = _without_jinja(macro[2])
-    for before in _BEFORE_MACRO:
+    for before, after in _AROUND_MACRO:
         try:
-            root = _parse(before + body, name)
+            root = _parse(before + body + after, name)
             return Tree(root, macro.start(2) - len(before), macro.start(2))
         except UnreadableSqlError as error:
             problem = error
@@ -145,7 +149,7 @@ def _blank(match: re.Match[str]) -> str:
 
 def _plain(tag: re.Match[str]) -> str:
     """A name in place of an expression, white space in place of anything else."""
-    # macros of that name are whole join clauses
-    if not tag[0].startswith("{{") or "config(" in tag[0] or "cross_join_" in tag[0]:
+    # macros of these names are whole join clauses, and whole common table expressions
+    if not tag[0].startswith("{{") or re.search(r"config\(|cross_join_|split_genres\(", tag[0]):
         return _blank(tag)
     return "jinja".ljust(len(tag[0]), "_")
