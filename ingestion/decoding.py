@@ -269,7 +269,9 @@ def _split(
             members = _DECODER.decode(f"{text[: begin - 1]}0{text[end + 1 :]}")
         except (ValueError, RecursionError):
             continue
-        if isinstance(members, dict) and "items" in members and _is_integer(members.get("total")):
+        # the list stood where the 0 is now, and not in another member
+        is_page = isinstance(members, dict) and members.get("items") == 0
+        if is_page and _is_integer(members.get("total")):
             elements = _elements(endpoint, text, begin, end)
             # of too many, one more than may be is enough to say so
             elements = islice(elements, None if max_rows is None else max_rows + 1)

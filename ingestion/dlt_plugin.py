@@ -72,7 +72,8 @@ class RunCommand(SupportsCliCommand):
 {PIPELINE}: crawls every endpoint of the API, proves that nothing is missing, and merges what
 changed into landing, where every version is kept. Nothing becomes visible unless all of it does.
 
-{spotify.PIPELINE}: lands the events of an extended streaming history that are not there yet.
+{spotify.PIPELINE}: lands the events of an extended streaming history, or of the account data, that
+are not there yet.
 """
     docs_url = None
 

@@ -208,7 +208,10 @@ def test_an_export_is_read_as_people_have_it(settings: Settings, tmp_path: Path)
 
 
 def test_the_account_data_lands_beside_the_extended_history(
-    settings: Settings, connection: psycopg.Connection, tmp_path: Path
+    settings: Settings,
+    connection: psycopg.Connection,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "export"
     music = [account_event(), account_event(msPlayed=10), account_event()]
@@ -218,10 +221,13 @@ def test_the_account_data_lands_beside_the_extended_history(
     write(folder, "StreamingHistory0.json", [account_event(trackName="Two")])
     write(folder, "Streaming_History_Audio_0.json", [event(), event(ts="yesterday")])
     account_table = "raw_spotify.account_streams"
-    assert import_export(settings, folder) == [
+    assert run_import(settings, folder, "me") == [
         ImportReport(STREAMS_TABLE, files=1, events=2, new=1, rejected=1),
         ImportReport(account_table, files=3, events=6, new=4, rejected=1, trackless=1, short=1),
     ]
+    said = capsys.readouterr().out
+    assert "This is the account data: one year, to the minute, tracks without ids." in said
+    assert "2 records do not fit and are in raw_spotify.rejected_records" in said
     landed = "select end_time::text, ms_played, artist_name, track_name, details::text from"
     assert connection.execute(f"{landed} {account_table} order by 1, 2, 4".encode()).fetchall() == [
         ("2024-01-06 08:15:00", 10, "Somebody", "One", None),
