@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
 import pytest
 import yaml
 from dbt.config.renderer import ProfileRenderer
 from dbt_common.context import get_invocation_context, set_invocation_context
-from psycopg import sql
 
-from tests.dbt_project.warehouse_build import Warehouse
 from warehouse.database import session_parameters
 from warehouse.database_url import IN_QUERY, check_database_url, parse_database_url
 from warehouse.errors import SettingsError
@@ -162,20 +159,3 @@ def test_prod_and_dev_connect_as_default_does() -> None:
     environment = {"LISTENHOUSE_DATABASE_URL": "postgresql://ann:x@db:6000/w"}
     assert connection_of(environment, "prod") == connection_of(environment)
     assert connection_of(environment, "dev") == connection_of(environment)
-
-
-def test_dbt_connects_with_a_password_of_special_characters(
-    warehouse: Warehouse, connection: psycopg.Connection
-) -> None:
-    password = "p@ss:w/rd%\"'"  # noqa: S105
-    connection.execute(
-        sql.SQL("create role {} login password {}").format(
-            sql.Identifier("an@user"), sql.Literal(password)
-        )
-    )
-    try:
-        host = warehouse.url.split("@", 1)[1]
-        url = f"postgresql://an%40user:{quote(password, safe='')}@{host}"
-        Warehouse(url, warehouse.folder).dbt("debug", "--connection")
-    finally:
-        connection.execute(sql.SQL("drop role {}").format(sql.Identifier("an@user")))
