@@ -78,6 +78,12 @@ PROGRAMS = {
         ),
         Program("promtool", ["promtool"], _PROMETHEUS),
         Program("prometheus", ["prometheus"], _PROMETHEUS),
+        # the embedded server is built without ICU
+        Program(
+            "PostgreSQL's initdb",
+            ["initdb", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))],
+            {"apt-get": ["postgresql"], "dnf": ["postgresql-server"], "brew": ["postgresql"]},
+        ),
         Program("jq", ["jq"], {"apt-get": ["jq"], "dnf": ["jq"], "brew": ["jq"]}),
         Program("curl", ["curl"], {"apt-get": ["curl"], "dnf": ["curl"], "brew": ["curl"]}),
         Program(

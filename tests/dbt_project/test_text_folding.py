@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import programs
 from tests.conftest import free_port
 from tests.dbt_project.warehouse_build import Warehouse
 from warehouse import embedded_postgres
@@ -60,12 +61,10 @@ SHOWN = {
 @pytest.fixture(scope="module")
 def server_with_icu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A distribution's own server: the embedded one knows no locale in which I is no i."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not folders:
-        pytest.skip("a PostgreSQL with ICU is missing")
+    folder = Path(programs.find("PostgreSQL's initdb")).parent
     settings = Settings(home=tmp_path_factory.mktemp("icu"), embedded_port=free_port())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedded_postgres, "_binaries", lambda _directory: folders[0])
+        patch.setattr(embedded_postgres, "_binaries", lambda _directory: folder)
         embedded_postgres.start(settings, {"fsync": "off"})
         yield settings.database_url.rsplit("/", 1)[0]
         embedded_postgres.stop(settings)
