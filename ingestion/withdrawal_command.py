@@ -5,15 +5,13 @@ In: settings and a crawl's id. Out: landing without the crawl, and lines on the 
 
 from __future__ import annotations
 
-import sys
-
-import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
-from ingestion.withdrawal import Withdrawal, WithdrawalError, plan_withdrawal, withdraw
+from ingestion.withdrawal import Withdrawal, plan_withdrawal, withdraw
+from warehouse.consent import agrees
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
 
@@ -50,22 +48,14 @@ def run_withdrawal(settings: Settings, crawl_id: str | None, reason: str, *, agr
                 f"{withdrawal.unseen_rejections:,} records in quarantine that no other crawl "
                 "has seen go too."
             )
-        if not agreed and not _agrees(len(withdrawal.crawls)):
+        count = len(withdrawal.crawls)
+        which = "this crawl" if count == 1 else f"these {count} crawls"
+        if not agreed and not agrees(f"Withdraw {which}?", "withdraw"):
             console.print("Nothing was changed.")
             return False
         withdraw(lock, LANDING_SCHEMA, names, withdrawal, reason)
     console.print(_outcome(withdrawal), soft_wrap=True)
     return True
-
-
-def _agrees(crawls: int) -> bool:
-    if not sys.stdin.isatty():
-        raise WithdrawalError(
-            "Nothing was changed: there is no terminal to ask on; add --yes to withdraw "
-            "without being asked."
-        )
-    which = "this crawl" if crawls == 1 else f"these {crawls} crawls"
-    return click.confirm(f"Withdraw {which}?")
 
 
 def _table(withdrawal: Withdrawal) -> Table:

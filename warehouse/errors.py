@@ -72,6 +72,10 @@ class ClockError(ListenhouseError):
     """A clock is ahead of the database server's, or was when a crawl was committed."""
 
 
+class ConsentError(ListenhouseError):
+    """Nobody could be asked whether to do what cannot be undone."""
+
+
 class LandingError(ListenhouseError):
     """dlt could not merge a crawl into landing."""
 

@@ -6,15 +6,13 @@ terminal.
 
 from __future__ import annotations
 
-import sys
-
-import click
 import psycopg
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from ingestion.withdrawal import describe_operator
+from warehouse.consent import agrees
 from warehouse.dbt_build import build
 from warehouse.erasure import (
     SOURCES,
@@ -79,7 +77,9 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
                 "It is the one in marts.dim_users; --source names another source."
             )
         console.print(_table(counts))
-        if not agreed and not _agrees():
+        if not agreed and not agrees(
+            "Forget this user for ever, and build the marts anew?", "erase"
+        ):
             console.print("Nothing was changed.")
             return False
         # not before: an id that was mistyped is no failure of the house
@@ -135,12 +135,3 @@ def _table(counts: dict[str, int]) -> Table:
     for name, count in counts.items():
         table.add_row(name, f"{count:,}")
     return table
-
-
-def _agrees() -> bool:
-    if not sys.stdin.isatty():
-        raise ErasureError(
-            "Nothing was changed: there is no terminal to ask on; add --yes to erase without being "
-            "asked."
-        )
-    return click.confirm("Forget this user for ever, and build the marts anew?")

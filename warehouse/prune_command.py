@@ -5,14 +5,11 @@ In: settings. Out: a warehouse without what is older than its retention, and lin
 
 from __future__ import annotations
 
-import sys
-
-import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from warehouse.errors import ListenhouseError
+from warehouse.consent import agrees
 from warehouse.ops.run_record import RunRecord
 from warehouse.retention import Pruning, prune
 from warehouse.run_lock import hold_run_lock
@@ -20,10 +17,6 @@ from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
 _logger = get_logger(__name__)
-
-
-class PruneError(ListenhouseError):
-    """There is nobody to ask."""
 
 
 def run_prune(settings: Settings, *, agreed: bool) -> bool:
@@ -48,7 +41,7 @@ def run_prune(settings: Settings, *, agreed: bool) -> bool:
             console.print("Nothing is older than its retention.")
             return True
         console.print(_table(planned))
-        if not agreed and not _agrees():
+        if not agreed and not agrees("Delete this?", "delete"):
             console.print("Nothing was changed.")
             return False
         with record.step("prune"):
@@ -69,12 +62,3 @@ def _table(pruning: Pruning) -> Table:
     for schema in pruning.schemas:
         table.add_row(f"schema {schema}", "all")
     return table
-
-
-def _agrees() -> bool:
-    if not sys.stdin.isatty():
-        raise PruneError(
-            "Nothing was changed: there is no terminal to ask on; add --yes to delete without "
-            "being asked."
-        )
-    return click.confirm("Delete this?")

@@ -5,15 +5,14 @@ In: settings. Out: a warehouse in which nothing is ahead of the clock, and lines
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 
-import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from ingestion.crawl_ledger import MOST_AHEAD, server_time
+from warehouse.consent import agrees
 from warehouse.errors import ClockError
 from warehouse.ops.run_record import RunRecord
 from warehouse.redating import Redating, plan_redating, redate
@@ -52,7 +51,7 @@ def run_redate(settings: Settings, *, agreed: bool) -> bool:
             console.print("Nothing is ahead of the database server's clock.")
             return True
         console.print(_table(redating))
-        if not agreed and not _agrees():
+        if not agreed and not agrees("Set this back?", "set this back"):
             console.print("Nothing was changed.")
             return False
         # not before: a run is dated too
@@ -73,12 +72,3 @@ def _table(redating: Redating) -> Table:
     for was, becomes in redating.boundaries.items():
         table.add_row(*(f"{time.astimezone(UTC):%F %T.%f} UTC" for time in (was, becomes)))
     return table
-
-
-def _agrees() -> bool:
-    if not sys.stdin.isatty():
-        raise ClockError(
-            "Nothing was changed: there is no terminal to ask on; add --yes to set this back "
-            "without being asked."
-        )
-    return click.confirm("Set this back?")

@@ -39,10 +39,7 @@ _BOUNDARIES: _Columns = {
     _CRAWLS[0]: ("boundary_at",),
     _CRAWLS[1]: ("boundary_at", "boundaries_used_until"),
     (moovitamix.LANDING_SCHEMA, "rejected_records"): _REJECTED,
-    **{
-        (spotify.LANDING_SCHEMA, endpoint.name): ("landed_at",)
-        for endpoint in (spotify.STREAMS, spotify.ACCOUNT_STREAMS)
-    },
+    **{(spotify.LANDING_SCHEMA, endpoint.name): ("landed_at",) for endpoint in spotify.ENDPOINTS},
     (spotify.LANDING_SCHEMA, "rejected_records"): _REJECTED,
     **{
         ("recommendations", table): ("data_cutoff",)

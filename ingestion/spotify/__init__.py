@@ -25,6 +25,9 @@ ACCOUNT_STREAMS = Endpoint(
 )
 """The streaming history of the account data."""
 
+ENDPOINTS = (STREAMS, ACCOUNT_STREAMS)
+"""The fuller one first."""
+
 _OF = " of "
 
 

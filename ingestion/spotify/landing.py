@@ -24,14 +24,13 @@ import xxhash
 from dlt.common.schema.typing import TColumnSchema
 from psycopg import sql
 
+from ingestion import moovitamix
 from ingestion.crawl_ledger import next_boundary, table_exists
 from ingestion.decoding import Page
 from ingestion.endpoint import ROW_HASH, Endpoint
 from ingestion.landing_pipeline import landing_pipeline, run_pipeline
-from ingestion.moovitamix import ENDPOINTS
-from ingestion.moovitamix import LANDING_SCHEMA as CRAWLED_SCHEMA
 from ingestion.quarantine import create_rejected_records, record_rejections
-from ingestion.spotify import ACCOUNT_STREAMS, LANDING_SCHEMA, PIPELINE, STREAMS, rejected_of
+from ingestion.spotify import ENDPOINTS, LANDING_SCHEMA, PIPELINE, rejected_of
 from ingestion.spotify.export import ExportFile
 from ingestion.spotify.listens import NO_TRACK, TOO_SHORT, why_no_listen
 from ingestion.spotify.records import AccountStream, Stream
@@ -116,11 +115,11 @@ def import_files(
     """
     create_schema(lock, LANDING_SCHEMA)
     # later than any crawl, also where the clock jumped back: builds look for what is new by time
-    names = [endpoint.name for endpoint in ENDPOINTS]
-    landed_at = next_boundary(lock, CRAWLED_SCHEMA, names, datetime.now(UTC))
+    names = [endpoint.name for endpoint in moovitamix.ENDPOINTS]
+    landed_at = next_boundary(lock, moovitamix.LANDING_SCHEMA, names, datetime.now(UTC))
     histories = [
         _History(endpoint, [file.page for file in files if file.endpoint is endpoint], user_id)
-        for endpoint in (STREAMS, ACCOUNT_STREAMS)
+        for endpoint in ENDPOINTS
         if any(file.endpoint is endpoint for file in files)
     ]
     before = [_count(lock, history.endpoint) for history in histories]

@@ -16,9 +16,10 @@ MIN_PLAYED_MS = 30_000
 NO_TRACK = "no track"
 TOO_SHORT = "too short"
 
-_IS_EPISODE = re.compile(
+IS_EPISODE = re.compile(
     '"(episode_name|episode_show_name|spotify_episode_uri|audiobook_[a-z_]+)":"'
 )
+"""Fields that only an episode or a book fills; of a record as it lands."""
 
 
 def why_no_listen(event: Stream | AccountStream, details: str | None) -> str | None:
@@ -38,6 +39,6 @@ def why_no_listen(event: Stream | AccountStream, details: str | None) -> str | N
     else:
         artist, track, has_id = event.artist_name, event.track_name, False
     has_names = bool((artist or "").strip() and (track or "").strip())
-    if not has_id and (not has_names or _IS_EPISODE.search(details or "")):
+    if not has_id and (not has_names or IS_EPISODE.search(details or "")):
         return NO_TRACK
     return TOO_SHORT if event.ms_played < MIN_PLAYED_MS else None

@@ -14,6 +14,7 @@ from tests.roles import roles_dropped
 from warehouse.checks.erasures import check_erasures
 from warehouse.checks.finding import Status
 from warehouse.erasure import ErasureError
+from warehouse.errors import ConsentError
 from warehouse.forget_command import run_forget
 from warehouse.roles import grant
 from warehouse.run_lock import hold_run_lock
@@ -65,7 +66,7 @@ def test_an_erasure_that_was_cut_short_is_completed_by_the_next(
         run_forget(landing.settings, "moovitamix", "user7@example.org", agreed=True)
     with pytest.raises(ErasureError, match="give one of moovitamix, spotify"):
         run_forget(landing.settings, "spotfy", "7", agreed=True)
-    with pytest.raises(ErasureError, match="no terminal to ask on"):
+    with pytest.raises(ConsentError, match="no terminal to ask on"):
         run_forget(landing.settings, "moovitamix", "7", agreed=False)
     assert landing.rows("select count(*) from raw_moovitamix.erasures") == [(2,)]
     assert landing.rows("select count(*) from raw_moovitamix.users where id = 7") == [(1,)]

@@ -15,13 +15,19 @@ import pytest
 from ingestion.spotify.export import read_export
 from ingestion.spotify.import_command import run_import
 from ingestion.spotify.landing import ImportReport
-from ingestion.spotify.listens import NO_TRACK, TOO_SHORT, why_no_listen
+from ingestion.spotify.listens import (
+    IS_EPISODE,
+    MIN_PLAYED_MS,
+    NO_TRACK,
+    TOO_SHORT,
+    why_no_listen,
+)
 from ingestion.spotify.records import AccountStream, Stream
 from tests.commands import run_command
 from tests.ingestion.spotify_export import EXAMPLE, import_export
 from warehouse.errors import LandingError, ListenhouseError
 from warehouse.forget_command import run_forget
-from warehouse.settings import Settings
+from warehouse.settings import PROJECT_ROOT, Settings
 
 STREAMS_TABLE = "raw_spotify.streams"
 
@@ -333,6 +339,14 @@ def test_who_is_forgotten_is_so_here_alone(
     # what was refused is no failure of the house
     assert connection.execute("select distinct status from ops.runs").fetchall() == [("succeeded",)]
     assert new(import_export(settings, bad, "Me")) == 2
+
+
+def test_the_marts_tell_episodes_and_short_plays_by_the_same_rule() -> None:
+    models = PROJECT_ROOT / "dbt_project/models"
+    events = (models / "staging/spotify/stg_spotify__streams.sql").read_text()
+    plays = (models / "intermediate/spotify/int_spotify_streams_identified.sql").read_text()
+    assert f"'{IS_EPISODE.pattern}'" in events
+    assert f"named.played_ms >= {MIN_PLAYED_MS}" in plays
 
 
 def test_the_command_says_what_it_did_and_what_it_needs(

@@ -190,8 +190,11 @@ def test_a_failing_test_ends_the_run_and_is_named(house: House) -> None:
 def test_a_signal_during_the_build_ends_the_run_and_the_next_completes_it(
     house: House, tmp_path: Path
 ) -> None:
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        with build_that_waits(house, tmp_path / number.name) as process:
+    for number, code, options in (
+        (signal.SIGINT, 130, ()),
+        (signal.SIGTERM, 143, ("--resume",)),
+    ):
+        with build_that_waits(house, tmp_path / number.name, *options) as process:
             assert process.pid is not None
             os.kill(process.pid, number)
             process.join(300)

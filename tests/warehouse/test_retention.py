@@ -10,8 +10,9 @@ import pytest
 
 from ingestion.quarantine import create_rejected_records
 from recommender.tables import create_tables as create_recommendations
+from warehouse.errors import ConsentError
 from warehouse.ops.tables import create_tables as create_ops
-from warehouse.prune_command import PruneError, run_prune
+from warehouse.prune_command import run_prune
 from warehouse.settings import Retention, Settings
 
 NOW = datetime.now(UTC)
@@ -92,7 +93,7 @@ def test_what_is_older_than_its_retention_goes_and_the_rest_stays(
         return counts
 
     before = count()
-    with pytest.raises(PruneError, match="add --yes"):
+    with pytest.raises(ConsentError, match="add --yes"):
         run_prune(pruned, agreed=False)
     assert count() == before
     assert run_prune(pruned, agreed=True)

@@ -23,7 +23,7 @@ from tests.recommendations import decide, recommend
 from warehouse.checks.finding import Finding, Status
 from warehouse.checks.sanity_check import SanityReport, check_all
 from warehouse.checks.sanity_table import to_json
-from warehouse.errors import ClockError
+from warehouse.errors import ClockError, ConsentError
 from warehouse.ops.run_record import RunRecord
 from warehouse.redate_command import run_redate
 from warehouse.run_lock import hold_run_lock
@@ -366,7 +366,7 @@ def test_what_a_clock_left_in_the_future_is_found_and_set_back_without_loss(
         for told in (found.detail, str(refused.value)):
             assert re.search(r"29 days, .+ `listenhouse redate`", told)
 
-        with pytest.raises(ClockError, match="no terminal to ask on"):
+        with pytest.raises(ConsentError, match="no terminal to ask on"):
             run_redate(settings, agreed=False)
         assert connection.execute(crawls).fetchall()[-1][0] == ahead
         assert run_redate(settings, agreed=True)

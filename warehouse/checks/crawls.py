@@ -157,7 +157,7 @@ def check_clocks(connection: psycopg.Connection, endpoints: Sequence[str]) -> li
 
 def _last_import(connection: psycopg.Connection) -> datetime | None:
     landed: list[datetime] = []
-    for endpoint in (spotify.STREAMS, spotify.ACCOUNT_STREAMS):
+    for endpoint in spotify.ENDPOINTS:
         if table_exists(connection, spotify.LANDING_SCHEMA, endpoint.name):
             latest = sql.SQL("select max(landed_at) from {}").format(
                 sql.Identifier(spotify.LANDING_SCHEMA, endpoint.name)
