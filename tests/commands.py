@@ -67,7 +67,9 @@ def start_command(*command: str, environment: Mapping[str, str], folder: Path) -
             command leaves behind would keep a pipe open.
     """
     variables = os.environ | DEFAULTS | dict(environment)
-    return fork(_enter, command, variables, str(folder / "stdout"), str(folder / "stderr"))
+    umask = os.umask(0)
+    os.umask(umask)
+    return fork(_enter, command, variables, umask, str(folder / "stdout"), str(folder / "stderr"))
 
 
 def run_script(
@@ -92,7 +94,7 @@ def run_script(
     )
 
 
-def _enter(command: tuple[str, ...], variables: dict[str, str], *said: str) -> None:
+def _enter(command: tuple[str, ...], variables: dict[str, str], umask: int, *said: str) -> None:
     """Runs in the new process."""
     # what was imported before lives as long as the process
     gc.freeze()
@@ -104,6 +106,7 @@ def _enter(command: tuple[str, ...], variables: dict[str, str], *said: str) -> N
     os.environ.update(variables)
     time.tzset()
     os.chdir(PROJECT_ROOT)
+    os.umask(umask)
     # a library of dbt's sets it up when it is imported; the commands do before
     logging.root.handlers.clear()
     # a process that was started in the background has it ignored

@@ -159,7 +159,7 @@ def session_parameters(
     Args:
         settings: Which database.
         application_name: How the session calls itself in `pg_stat_activity`.
-        session: Parameters of the server to set for it, besides and before those of `SESSION`.
+        session: Parameters of the server to set for it, in place of `SESSION`'s or beside them.
 
     Returns:
         Values by libpq's names for them.

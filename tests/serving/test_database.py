@@ -129,6 +129,7 @@ def test_clients_that_leave_and_crowds_leave_the_api_as_it_was(
                     end.sendall(REQUEST)
             # many more than there are sessions for: some are refused at once, none hangs
             assert ask_at_once(client, 230) == {503}
+        once_ready(client)
         assert ask_at_once(client, 20) == {200}
 
 

@@ -22,12 +22,17 @@ def test_a_home_that_stood_open_is_closed_and_output_follows_the_umask(
     environment = {"LISTENHOUSE_HOME": str(home), "LISTENHOUSE_DATABASE_URL": database_url}
     elsewhere = tmp_path / "collected" / "listenhouse.prom"
     elsewhere.parent.mkdir()
-    for output in (elsewhere, home / "listenhouse.prom"):
-        outcome = run_command(
-            *("listenhouse", "metrics", "show", "--output", str(output)), environment=environment
-        )
-        assert outcome.returncode == 0, outcome.stderr
-    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o666 & ~current_umask()
+    umask = os.umask(0o027)
+    try:
+        for output in (elsewhere, home / "listenhouse.prom"):
+            outcome = run_command(
+                *("listenhouse", "metrics", "show", "--output", str(output)),
+                environment=environment,
+            )
+            assert outcome.returncode == 0, outcome.stderr
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o640
     assert (home / "listenhouse.prom").exists()
     assert exposed_files(home) == []
 
@@ -42,10 +47,3 @@ def test_postgresql_as_another_user_passes_through_and_sees_nothing(tmp_path: Pa
     tmp_path.chmod(0o755)
     close_to_others(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o711
-
-
-def current_umask() -> int:
-    """The umask of this process, which the command has as well."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
