@@ -202,9 +202,10 @@ def _tests(generic: Node) -> Iterator[tuple[str, str]]:
     """What a generic test asks for, as column, if it names one, and check."""
     arguments = generic["kwargs"]
     match generic["name"]:
-        case "relationships":
-            table = re.sub(r".*'(\w+)'\).*", r"\1", arguments["to"])
-            yield "", f"in {table}.{arguments['field']}"
+        case "foreign_keys":
+            for column, referred in arguments["references"].items():
+                table = re.sub(r".*'(\w+)'\).*", r"\1", referred["to"])
+                yield column, f"in {table}.{referred['field']}"
         case "unique_keys":
             yield from map(_unique, arguments["keys"])
         case "valid_columns":

@@ -34,6 +34,7 @@
             -- of the build, or of the audit under way that reads them
             invocation_id {{ dbt.type_string() }} not null
         );
+        create index if not exists changed_units_model_name on {{ changed_units() }} (model_name);
         create table if not exists {{ audits() }} (
             audit_id {{ dbt.type_string() }} primary key,
             is_complete {{ dbt.type_boolean() }} not null,
@@ -131,13 +132,7 @@
     {%- set changed_at = (node.config.meta or {}).get('changed_at', []) if node else [] -%}
     {%- set columns = unit_of(node) if node else [] -%}
     {%- if changed_at -%}
-        {%- set since -%}
-            > cast('{{ var('audit_since') }}' as {{ dbt.type_timestamp() }})
-        {%- endset -%}
-        {{ return(
-            '(select * from ' ~ relation ~ ' where '
-            ~ changed_at | join(' ' ~ since ~ ' or ') ~ ' ' ~ since ~ ')'
-        ) }}
+        {{ return(rows_changed_since_audit(relation, changed_at)) }}
     {%- elif columns and not was_built_in_full(node.name, columns) -%}
         {{ return(
             '(select * from ' ~ relation ~ ' where (' ~ columns | join(', ')
@@ -145,6 +140,21 @@
         ) }}
     {%- endif -%}
     {{ return(relation) }}
+{%- endmacro %}
+
+{#- The rows of a relation that one of these times places after the last audit; all rows
+    in a complete audit. Behind `from`; has no alias. -#}
+{% macro rows_changed_since_audit(relation, changed_at) -%}
+    {%- if not is_narrow_audit() -%}
+        {{ return(relation) }}
+    {%- endif -%}
+    {%- set since -%}
+        > cast('{{ var('audit_since') }}' as {{ dbt.type_timestamp() }})
+    {%- endset -%}
+    {{ return(
+        '(select * from ' ~ relation ~ ' where '
+        ~ changed_at | join(' ' ~ since ~ ' or ') ~ ' ' ~ since ~ ')'
+    ) }}
 {%- endmacro %}
 
 {#- A unit without one of its keys, which no look-up finds, counts as all of them. -#}
@@ -184,8 +194,9 @@
 {#- For a generic test of keys: the rows it reads, and all others of the table that share
     these columns with one of them. Behind `from`; has an alias where it needs one.
 
-    Who shares a key that has the time of the change in it changed as well. `in` finds no
-    nulls: rows with one in the key are compared among those that the test reads.
+    All of a unit are read where one is, so who shares a key that has the unit in it is read
+    already; and who shares one that has the time of the change in it changed as well. `in`
+    finds no nulls: rows with one in the key are compared among those that the test reads.
 
     Args: columns; rows, which the test got as `model`. -#}
 {% macro rows_that_share(columns, rows) -%}
@@ -196,6 +207,9 @@
     {%- for column in node.config.meta.get('changed_at', []) if column in columns -%}
         {{ return(rows) }}
     {%- endfor -%}
+    {%- if unit_of(node) and unit_of(node) | reject('in', columns) | list | length == 0 -%}
+        {{ return(rows) }}
+    {%- endif -%}
     {%- set keys = columns | join(', ') -%}
     {%- set sharing -%}
         (
@@ -212,19 +226,21 @@
 {#- For a singular test: restricts columns to the values that they have in what is audited
     of some models. Empty in a complete audit.
 
-    Args: word, `where` or `and`; columns; relations, of those models. -#}
+    Args: word, `where` or `and`; columns; relations, of those models, or rows of one as
+    rows_changed_since_audit has them. -#}
 {% macro only_audited(word, columns, relations) -%}
     {%- if is_narrow_audit() -%}
         {%- set values = [] -%}
         {%- for relation in relations -%}
-            {%- set node = graph.nodes['model.listenhouse.' ~ relation.identifier] -%}
-            {%- if unit_of(node) == columns and not was_built_in_full(node.name, columns) -%}
+            {%- set rows = relation if relation is string else audited(relation) -%}
+            {%- set node = graph.nodes['model.listenhouse.' ~ relation.identifier]
+                if relation is not string -%}
+            {%- if node and unit_of(node) == columns and rows is string -%}
                 {#- not from the table: how few they are is easier to guess -#}
                 {%- do values.append(changed_keys(node, columns)) -%}
             {%- else -%}
                 {%- do values.append(
-                    'select ' ~ columns | join(', ') ~ ' from ' ~ audited(relation)
-                    ~ ' as audited_rows'
+                    'select ' ~ columns | join(', ') ~ ' from ' ~ rows ~ ' as audited_rows'
                 ) -%}
             {%- endif -%}
         {%- endfor -%}

@@ -37,7 +37,11 @@ _RESUME = "`listenhouse run --resume`: the load before it is complete and not re
 
 _EXCLUDE = "--exclude-resource-type"
 
-_RULES = {"valid_columns": "broken_rules", "unique_keys": "key_columns"}
+_RULES = {
+    "foreign_keys": "missing_references",
+    "unique_keys": "key_columns",
+    "valid_columns": "broken_rules",
+}
 """By test that asks for several rules of a table, the column of its rows that names them."""
 
 # its failures are told by us, its results are in the run's log and in ops.dbt_results: writing them

@@ -37,6 +37,8 @@ _CONFIGURATION = {
     "work_mem": "64MB",
     # a first load writes more WAL than the default of 1 GB between two checkpoints
     "max_wal_size": "4GB",
+    # on the disks of today a random read costs little more than one in order
+    "random_page_cost": "1.1",
     # compiling costs more than it gives on queries that take seconds
     "jit": "off",
     "timezone": "UTC",

@@ -65,11 +65,12 @@ DAMAGE = {
         "select user_id, valid_from::text from {}",
         {("1", "2020-01-01 00:00:00")},
     ),
-    "relationships": (
+    "foreign_keys": (
         "delete from marts.dim_tracks",
-        "relationships_fct_listens_track_key__track_key__ref_dim_tracks_",
-        "select distinct from_field in (select track_key from marts.fct_listens) from {}",
-        {(True,)},
+        "foreign_keys_fct_listens",
+        "select distinct missing_references,"
+        " listen_key in (select listen_key from marts.fct_listens) from {}",
+        {("track_key", True)},
     ),
 }
 """By rule: what breaks it, the test that finds it, a query on the rows it stores, and these."""

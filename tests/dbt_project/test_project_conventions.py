@@ -185,8 +185,8 @@ KEYS_OF_READERS: dict[str, dict[str, list[str]]] = {
 }
 """Ephemeral models, and the keys of those that read them: a row too many is one too many there."""
 
-TABLE_TESTS = ("unique_keys", "valid_columns")
-"""One query each for all the keys, and for all the rules of the columns, of a table."""
+TABLE_TESTS = ("unique_keys", "valid_columns", "foreign_keys")
+"""One query each for all the keys, the rules of the columns, and the references of a table."""
 
 MODEL_FANOUT = 3
 CHAINED_VIEWS = 5
@@ -366,7 +366,7 @@ def checks_that_could_share_a_query(manifest: Manifest) -> Iterator[str]:
     for node in manifest.nodes("model", "seed"):
         names = {f"{kind}_{node['name']}" for kind in TABLE_TESTS}
         for test in manifest.tests_of(node):
-            is_of_rows = test["test_metadata"]["name"] in ("relationships", "contiguous_versions")
+            is_of_rows = test["test_metadata"]["name"] == "contiguous_versions"
             if not is_of_rows and test["name"] not in names:
                 yield test["name"]
             names.discard(test["name"])
@@ -456,7 +456,7 @@ def public_models_without_contract(manifest: Manifest) -> Iterator[str]:
             yield model["name"]
 
 
-def foreign_keys_without_relationship(manifest: Manifest) -> Iterator[str]:
+def foreign_keys_without_reference(manifest: Manifest) -> Iterator[str]:
     owners = {
         column
         for model in manifest.models
@@ -467,10 +467,10 @@ def foreign_keys_without_relationship(manifest: Manifest) -> Iterator[str]:
         if layer(model) != "marts":
             continue
         related = {
-            test["column_name"]
+            column
             for test in manifest.tests_of(model)
-            if test["test_metadata"]["name"] == "relationships"
-            and test["config"]["severity"].lower() == "error"
+            if test["test_metadata"]["name"] == "foreign_keys"
+            for column in test["test_metadata"]["kwargs"]["references"]
         }
         for position, column in enumerate(model["columns"]):
             is_own = position == 0 and model["name"].startswith("dim_")
@@ -527,7 +527,7 @@ RULES: list[Rule] = [
     downstream_models_dependent_on_source,
     duplicate_sources,
     engine_specific_sql,
-    foreign_keys_without_relationship,
+    foreign_keys_without_reference,
     hard_coded_references,
     intermediate_dependent_on_marts,
     misnamed_models,

@@ -1,7 +1,14 @@
 {#- The daily reports count every listen of the fact, neither more nor fewer, each on
     its day. -#}
 
-{%- set days = [ref('int_listening_days'), ref('fct_listens')] %}
+{#- Of the fact only the days of what was first observed since the last audit: a record
+    that changed has its older listens written anew, on any day, and whether one of those
+    was lost another test asks. -#}
+
+{%- set days = [
+    ref('int_listening_days'),
+    rows_changed_since_audit(ref('fct_listens'), ['first_observed_at']),
+] %}
 {%- set day = ['source_name', 'listened_date'] %}
 
 with

@@ -1,7 +1,7 @@
 {#- The listens that any version of any record has ever listed are the rows of the
-    fact, each once, no more and no fewer. Counted from landing by another way than
-    the fact's own: the n-th occurrence exists where a version lists the track at
-    least n times. -#}
+    fact, each once, no more and no fewer; and those that the open version lists are the
+    ones that the source still has. Counted from landing by another way than the fact's
+    own: the n-th occurrence exists where a version lists the track at least n times. -#}
 
 {%- set records = [ref('int_listen_history_versioned'), ref('fct_listens')] %}
 
@@ -26,6 +26,7 @@ versions as (
     select
         history_key,
         valid_from,
+        valid_to,
         track_ids
     from listen_history
     {{ only_audited('where', ['history_key'], records) }}
@@ -38,6 +39,7 @@ repeats as (
     select
         versions.history_key,
         versions.valid_from,
+        versions.valid_to,
         listen.element as track_id,
         count(*) as repeat_count
     from versions
@@ -45,6 +47,7 @@ repeats as (
     group by
         versions.history_key,
         versions.valid_from,
+        versions.valid_to,
         listen.element
 
 ),
@@ -54,7 +57,8 @@ landed as (
     select
         history_key,
         track_id,
-        max(repeat_count) as listen_count
+        max(repeat_count) as listen_count,
+        sum(case when valid_to is null then repeat_count else 0 end) as current_count
     from repeats
     group by
         history_key,
@@ -67,7 +71,8 @@ audited_listens as (
     select
         history_key,
         track_id,
-        listen_key
+        listen_key,
+        is_in_current_record
     from listens
     {{ only_audited('where', ['history_key'], records) }}
     {{ optimization_fence() }}
@@ -80,6 +85,7 @@ built as (
         history_key,
         track_id,
         count(*) as listen_count,
+        sum(case when is_in_current_record then 1 else 0 end) as current_count,
         count(distinct listen_key) as key_count
     from audited_listens
     group by
@@ -93,6 +99,8 @@ select
     coalesce(landed.track_id, built.track_id) as track_id,
     landed.listen_count as landed_count,
     built.listen_count as built_count,
+    landed.current_count as landed_current_count,
+    built.current_count as built_current_count,
     built.key_count
 from landed
 full outer join built
@@ -103,4 +111,5 @@ where
     landed.listen_count is null
     or built.listen_count is null
     or landed.listen_count <> built.listen_count
+    or landed.current_count <> built.current_count
     or built.key_count <> built.listen_count

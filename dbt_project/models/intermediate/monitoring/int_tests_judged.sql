@@ -92,7 +92,6 @@ judged as (
             when status = 'warn' then 'test_warned'
             when
                 node_name in (
-                    'current_listens_are_the_items_of_current_records',
                     'daily_reports_add_up_to_the_fact',
                     'every_listen_landed_is_in_the_fact_once',
                     'every_play_imported_is_in_the_fact_once',
