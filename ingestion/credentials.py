@@ -35,6 +35,10 @@ class WarehouseCredentials(PostgresCredentials):
         """The URL that psycopg2 and ADBC connect by."""
         return self.url
 
+    def __str__(self) -> str:
+        """What dlt calls it in its trace; its own imports SQLAlchemy for that, half a second."""
+        return f"postgresql://{self.host}:{self.port}/{self.database}"
+
 
 def loading_credentials(
     settings: Settings, application_name: str, session: Mapping[str, str]

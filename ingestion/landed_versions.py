@@ -6,6 +6,9 @@ millions of rows is compared with them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
@@ -18,9 +21,28 @@ from warehouse.run_lock import LOADER_APPLICATION
 from warehouse.settings import Settings
 
 
+@contextmanager
+def reading_versions(settings: Settings) -> Iterator[dbapi.Connection]:
+    """A connection to read versions over, kept for a whole load: ADBC looks up all types first.
+
+    Args:
+        settings: Which warehouse.
+
+    Raises:
+        DatabaseError: The server failed meanwhile.
+    """
+    url = library_url(settings, LOADER_APPLICATION, {})
+    try:
+        # no transaction stays open while pages are read
+        with dbapi.connect(url, autocommit=True) as reading:
+            yield reading
+    except dbapi.Error as error:
+        raise explain_failure(settings, error) from error
+
+
 def read_current_versions(
     connection: psycopg.Connection,
-    settings: Settings,
+    reading: dbapi.Connection,
     schema: str,
     endpoint: Endpoint,
     columns: tuple[str, ...],
@@ -29,26 +51,19 @@ def read_current_versions(
 
     Args:
         connection: Connection to the warehouse.
-        settings: Which warehouse.
+        reading: Of `reading_versions`.
         schema: Landing schema.
         endpoint: Whose versions.
         columns: Which columns.
 
     Returns:
         One row per current version, or None when nothing was ever landed.
-
-    Raises:
-        DatabaseError: The server failed meanwhile.
     """
     if not table_exists(connection, schema, endpoint.name):
         return None
     query = sql.SQL("select {} from {} where _dlt_valid_to is null").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, endpoint.name)
     )
-    url = library_url(settings, LOADER_APPLICATION, {})
-    try:
-        with dbapi.connect(url) as reading, reading.cursor() as cursor:
-            cursor.execute(query.as_string(connection))
-            return cursor.fetch_arrow_table()
-    except dbapi.Error as error:
-        raise explain_failure(settings, error) from error
+    with reading.cursor() as cursor:
+        cursor.execute(query.as_string(connection))
+        return cursor.fetch_arrow_table()

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pyarrow as pa
+from adbc_driver_postgresql import dbapi
 from psycopg import sql
 
 from ingestion import PIPELINE
@@ -33,7 +34,7 @@ from ingestion.crawl_ledger import (
 )
 from ingestion.drift import column_names, describe_drift
 from ingestion.endpoint import ROW_HASH, Endpoint
-from ingestion.landed_versions import read_current_versions
+from ingestion.landed_versions import read_current_versions, reading_versions
 from ingestion.landing_pipeline import landing_pipeline
 from ingestion.merge import LoadPackage, merge
 from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
@@ -111,18 +112,19 @@ def load(
         carried = {}
         drift: list[str] = []
         try:
-            for endpoint in ENDPOINTS:
-                landed = _read_landed(lock, settings, endpoint)
-                rows = crawl_endpoint(reader, endpoint, folder, landed, on_page)
-                if landed.keys is not None and not accept_shrink:
-                    seen = zip(rows.read_keys(), rows.rejected_keys(), strict=True)
-                    refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed.keys)
-                crawled.append(rows)
-                carried[endpoint.name] = _find_carried(lock, settings, rows)
-                changes = describe_drift(lock, LANDING_SCHEMA, rows)
-                for change in changes:
-                    _logger.info("schema changed", endpoint=endpoint.name, description=change)
-                drift += changes
+            with reading_versions(settings) as reading:
+                for endpoint in ENDPOINTS:
+                    landed = _read_landed(lock, reading, endpoint)
+                    rows = crawl_endpoint(reader, endpoint, folder, landed, on_page)
+                    if landed.keys is not None and not accept_shrink:
+                        seen = zip(rows.read_keys(), rows.rejected_keys(), strict=True)
+                        refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed.keys)
+                    crawled.append(rows)
+                    carried[endpoint.name] = _find_carried(lock, reading, rows)
+                    changes = describe_drift(lock, LANDING_SCHEMA, rows)
+                    for change in changes:
+                        _logger.info("schema changed", endpoint=endpoint.name, description=change)
+                    drift += changes
         finally:
             reader.close()
         crawl, package = _land(lock, settings, crawled, carried, started_at)
@@ -177,9 +179,11 @@ def _land(
     return crawl, package
 
 
-def _read_landed(connection: psycopg.Connection, settings: Settings, endpoint: Endpoint) -> Landed:
+def _read_landed(
+    connection: psycopg.Connection, reading: dbapi.Connection, endpoint: Endpoint
+) -> Landed:
     """Reads the keys of the versions that are valid, and the columns that there are."""
-    landed = read_current_versions(connection, settings, LANDING_SCHEMA, endpoint, endpoint.key)
+    landed = read_current_versions(connection, reading, LANDING_SCHEMA, endpoint, endpoint.key)
     return Landed(
         keys=None if landed is None else key_columns(endpoint, landed),
         columns=column_names(connection, LANDING_SCHEMA, endpoint.name),
@@ -187,7 +191,7 @@ def _read_landed(connection: psycopg.Connection, settings: Settings, endpoint: E
 
 
 def _find_carried(
-    connection: psycopg.Connection, settings: Settings, crawled: CrawledEndpoint
+    connection: psycopg.Connection, reading: dbapi.Connection, crawled: CrawledEndpoint
 ) -> list[str]:
     """Finds the row hashes of valid versions to keep, though no row of the crawl has them.
 
@@ -199,7 +203,7 @@ def _find_carried(
         return []
     endpoint = crawled.endpoint
     landed = read_current_versions(
-        connection, settings, LANDING_SCHEMA, endpoint, (*endpoint.key, ROW_HASH)
+        connection, reading, LANDING_SCHEMA, endpoint, (*endpoint.key, ROW_HASH)
     )
     if landed is None:
         return []

@@ -25,6 +25,7 @@ from dbt.contracts.graph.nodes import ModelNode, SeedNode
 from psycopg import sql
 
 from tests.commands import run_command
+from tests.dbt_invocation import invoke
 from tests.dbt_project.parsed_project import leave_parsed, parsed_project
 from warehouse.garbage_collection import without_collections
 from warehouse.settings import PROJECT_ROOT
@@ -129,7 +130,7 @@ class Warehouse:
         """
         dbt = dbtRunner(manifest=parsed_project(self.url))
         with self._environment():
-            result = dbt.invoke(["compile", "--select", "resource_type:test", *arguments, *_QUIET])
+            result = invoke(dbt, "compile", "--select", "resource_type:test", *arguments, *_QUIET)
         assert result.success, result.exception
         nodes = [compiled.node for compiled in getattr(result.result, "results", [])]
         return {node.unique_id: node.compiled_code for node in nodes}
@@ -157,7 +158,7 @@ class Warehouse:
         """What dbt knows of the project: the content of `manifest.json`."""
         self._leave_parsed()
         with self._environment():
-            result = dbtRunner().invoke(["parse", *_QUIET, "--write-json"])
+            result = invoke(dbtRunner(), "parse", *_QUIET, "--write-json")
         assert result.success, result.exception
         content: dict[str, Any] = json.loads((self.folder / "target/manifest.json").read_text())
         return content
@@ -219,7 +220,7 @@ class Warehouse:
             manifest = parsed_project(self.url)
         else:
             # what dbt left of the same options, it reads
-            result = dbtRunner().invoke(["parse", *options, *_QUIET])
+            result = invoke(dbtRunner(), "parse", *options, *_QUIET)
             if arguments[0] == "parse" or not isinstance(result.result, Manifest):
                 return result
             manifest = result.result
@@ -227,7 +228,7 @@ class Warehouse:
         for node in manifest.nodes.values():
             if isinstance(node, (ModelNode, SeedNode)):
                 node.config.persist_docs = {}
-        return dbtRunner(manifest).invoke([*arguments, *_QUIET])
+        return invoke(dbtRunner(manifest), *arguments, *_QUIET)
 
     def _leave_parsed(self) -> None:
         """Leaves the parsed project where a dbt that begins from nothing looks for it."""

@@ -27,6 +27,7 @@ from dbt.cli.main import dbtRunner
 from psycopg import sql
 
 from tests.conftest import empty_database, free_port
+from tests.dbt_invocation import invoke
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.test_history_of_crawls import days
 from tests.dbt_project.warehouse_build import Warehouse
@@ -269,7 +270,7 @@ class Judge:
             "DBT_LOG_PATH": str(self.folder / "logs"),
         }
         with chdir(self.project), mock.patch.dict(os.environ, variables):
-            result = self._dbt.invoke(["--log-level", "none", "--no-use-colors", *arguments])
+            result = invoke(self._dbt, "--log-level", "none", "--no-use-colors", *arguments)
         failures = [
             Failure(
                 node.node.name,

@@ -1,0 +1,21 @@
+"""dbt in a process that runs it hundreds of times."""
+
+from __future__ import annotations
+
+from dbt.adapters.base import impl
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+_COUNT_OF_BASE_FLAGS = len(impl.DEFAULT_BASE_BEHAVIOR_FLAGS)
+
+
+def invoke(dbt: dbtRunner, *arguments: str) -> dbtRunnerResult:
+    """Runs a dbt command, at the cost of the first however many there were.
+
+    Args:
+        dbt: Runs it.
+        *arguments: As on the command line.
+    """
+    # each adapter adds its own flags to the list of the module, and looks for the source of every
+    # flag in the whole stack: after a hundred commands that takes a second of each
+    del impl.DEFAULT_BASE_BEHAVIOR_FLAGS[_COUNT_OF_BASE_FLAGS:]
+    return dbt.invoke(list(arguments))
