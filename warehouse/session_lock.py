@@ -53,6 +53,15 @@ _HELD = """
 """
 
 
+_CREATED_MEANWHILE = (
+    errors.UniqueViolation,
+    errors.DuplicateObject,
+    errors.DuplicateSchema,
+    errors.DuplicateTable,
+)
+"""What PostgreSQL says of a table that another session creates at the same moment."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """The session that holds a lock.
@@ -116,9 +125,9 @@ def take(connection: psycopg.Connection, name: str) -> SessionLock | Holder:
     """
     table = sql.Identifier(SCHEMA, name)
     try:
-        if not _exists(connection, name):
-            # unless another was faster
-            with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateSchema):
+        # another may be faster, with the schema or with the table
+        while not _exists(connection, name):
+            with suppress(*_CREATED_MEANWHILE):
                 create_lock(connection, name)
         with connection.transaction():
             # one after the other; those who may only read it cannot stand in the way
