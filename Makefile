@@ -11,7 +11,7 @@ run: .venv/run ## Run a day: start what is needed, load, build, test
 	@listenhouse run
 
 test: programs lint ## Run everything that CI runs, and install first what it needs: lint, then every test
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25 --report-log test-report.jsonl
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 25 --report-log test-report.jsonl
 
 programs: .venv/dev ## Install Chromium, promtool and what else tests need, where this machine lets us
 	@python -m tests.programs
@@ -31,7 +31,7 @@ format: .venv/dev ## Mend style in place
 	@ruff check --fix && ruff format && sqlfluff fix --processes 2 dbt_project tests/dbt
 
 cov: .venv/dev ## Run the tests and write coverage to htmlcov/
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report html --cov-report term:skip-covered
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report html --cov-report term:skip-covered
 
 docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one file that opens offline
 	@dbt docs generate --static
