@@ -23,7 +23,7 @@ from warehouse.settings import Settings
 
 @contextmanager
 def reading_versions(settings: Settings) -> Iterator[dbapi.Connection]:
-    """A connection to read versions over, kept for a whole load: ADBC looks up all types first.
+    """A connection to read versions over, one for a whole crawl: ADBC begins by reading all types.
 
     Args:
         settings: Which warehouse.

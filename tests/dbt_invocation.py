@@ -1,4 +1,7 @@
-"""dbt in a process that runs it hundreds of times."""
+"""dbt in a process that runs it hundreds of times, where each is to cost what the first did.
+
+In: what runs dbt, and a command line. Out: its result.
+"""
 
 from __future__ import annotations
 

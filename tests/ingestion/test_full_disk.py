@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,10 +32,11 @@ def test_a_load_whose_disk_fills_up_is_one_line_and_healed_by_space(landing: Lan
     assert landing.load().crawl.figures["users"].landed == 250
 
 
-def test_a_full_disk_that_nobody_foresaw_is_one_line_too() -> None:
+def test_a_full_disk_that_nobody_foresaw_is_one_line_too(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123 (a device)
         outcome = subprocess.run(
             [Path(sys.executable).parent / "listenhouse", "url"],
+            env=os.environ | {"LISTENHOUSE_HOME": str(tmp_path)},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
