@@ -202,8 +202,9 @@ def crawl_endpoint(
         doubts.append(doubt)
         previous = reading
     raise IncompleteCrawlError(
-        f"/{endpoint.name} cannot be read completely: {'; then '.join(doubts)}. Nothing of this "
-        "crawl is landed; run again when the source is at rest."
+        f"/{endpoint.name} cannot be read completely, read {MOST_CRAWLS} times: "
+        f"{'; then '.join(dict.fromkeys(doubts))}. Nothing of this crawl is landed; run again when "
+        "the source is at rest."
     )
 
 

@@ -76,7 +76,7 @@ def print_lists(report: RecommendReport) -> None:
     sources = ", ".join(f"{name} {count:,}" for name, count in report.counts.items())
     console.print(
         f"{report.user_count:,} users have recommendations for {report.for_date} by "
-        f"{report.model or 'popularity, as there is no model'}; tracks are from: "
+        f"{report.model or 'popularity, as there is no model to use'}; tracks are from: "
         f"{sources or 'nowhere'}.",
         soft_wrap=True,
     )

@@ -54,11 +54,13 @@ def _show(reports: Sequence[ImportReport]) -> None:
             f"{report.events:,} events in {report.files:,} files, {report.new:,} of them new in "
             f"{report.table}."
         )
-        if report.trackless or report.short:
-            console.print(
-                f"No listens among them: {report.trackless:,} name no track (episodes, books, "
-                f"files of one's own), {report.short:,} are under {MIN_PLAYED_MS // 1000} seconds."
-            )
+        no_listens = {
+            "without a track (episodes, books, files of one's own)": report.trackless,
+            f"under {MIN_PLAYED_MS // 1000} seconds": report.short,
+        }
+        told = ", ".join(f"{count:,} {why}" for why, count in no_listens.items() if count)
+        if told:
+            console.print(f"No listens among them: {told}.")
         if report.table == f"{LANDING_SCHEMA}.{ACCOUNT_STREAMS.name}":
             console.print(
                 "This is the account data: one year, to the minute, tracks without ids. The "

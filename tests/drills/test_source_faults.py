@@ -83,7 +83,7 @@ def test_rows_that_never_stop_moving_are_refused(bench: Bench, kind: str) -> Non
     bench.proxy.plan(Fault(kind, "users", times=None))
     failed = bench.load(1)
     assert failed.code == 1
-    assert "/users cannot be read completely" in failed.message
+    assert "/users cannot be read completely, read 4 times: " in failed.message
     assert bench.days == [0]
 
     bench.proxy.plan()

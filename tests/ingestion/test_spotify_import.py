@@ -372,5 +372,5 @@ def test_the_command_says_what_it_did_and_what_it_needs(
     done = run_command(*command, "--export", str(EXAMPLE), "--user", "me", environment=environment)
     assert done.returncode == 0, done.stderr
     assert "8 events in 2 files, 7 of them new in raw_spotify.streams." in done.stdout
-    assert "No listens among them: 1 name no track" in done.stdout
-    assert "1 are under 30 seconds." in done.stdout
+    assert "No listens among them: 1 without a track (episodes, books" in done.stdout
+    assert "files of one's own), 1 under 30 seconds." in done.stdout
