@@ -97,7 +97,8 @@ def _resource(
     for column in undeclared.values():
         hints[column] = {"data_type": "json"}
     return dlt.resource(
-        _tables(crawled, carried, undeclared, null_counts),
+        # a generator has dlt look for its module among all that are loaded
+        lambda: _tables(crawled, carried, undeclared, null_counts),
         name=endpoint.name,
         columns=hints,
         # a parquet file without rows cannot be copied over ADBC
