@@ -12,7 +12,8 @@ def without_collections() -> Iterator[None]:
     """Looks for no cycles while the block runs; what nothing refers to is freed all the same.
 
     Imports and dbt make a million objects that live as long as the block: to go through them again
-    and again takes Python a quarter of a build.
+    and again takes Python a quarter of a build. Nor is what it left looked through afterwards: the
+    process ends soon, and takes it along.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -20,4 +21,5 @@ def without_collections() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
             gc.enable()

@@ -1,6 +1,7 @@
 """What a stretch of work takes from the machine: CPU, memory, bytes read and written.
 
-In: the time between two calls. Out: figures of this process and its children.
+In: the time between two calls. Out: figures of this process; its CPU time has that of children
+that ended.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class ResourceUsage:
 
     Attributes:
         cpu_seconds: User and system time of this process and of children that ended.
-        peak_memory_bytes: Largest resident memory seen, children included.
+        peak_memory_bytes: Largest resident memory of this process seen.
         read_bytes: Read from disk, None where the system does not say.
         written_bytes: Written to disk, None where the system does not say.
     """
@@ -45,7 +46,7 @@ def measured() -> Iterator[ResourceUsage]:
 
     def sample() -> None:
         while True:
-            usage.peak_memory_bytes = max(usage.peak_memory_bytes, _resident_bytes(process))
+            usage.peak_memory_bytes = max(usage.peak_memory_bytes, process.memory_info().rss)
             if is_over.wait(_SAMPLING_SECONDS):
                 return
 
@@ -67,16 +68,6 @@ def measured() -> Iterator[ResourceUsage]:
 def _cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)
-
-
-def _resident_bytes(process: psutil.Process) -> int:
-    total = 0
-    for one in (process, *process.children()):
-        try:
-            total += one.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
 
 
 def _disk_bytes(process: psutil.Process) -> tuple[int, int] | None:
