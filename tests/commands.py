@@ -8,7 +8,6 @@ the installed script itself.
 from __future__ import annotations
 
 import atexit
-import gc
 import logging
 import os
 import runpy
@@ -96,8 +95,6 @@ def run_script(
 
 def _enter(command: tuple[str, ...], variables: dict[str, str], umask: int, *said: str) -> None:
     """Runs in the new process."""
-    # what was imported before lives as long as the process
-    gc.freeze()
     for descriptor, file in enumerate(said, start=1):
         output = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(output, descriptor)

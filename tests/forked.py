@@ -6,6 +6,7 @@ descriptors. The server runs no thread, so that what is forked from it dies with
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
@@ -51,6 +52,12 @@ def fork(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_PRELOADED))
-    process = context.Process(target=target, args=arguments)
+    process = context.Process(target=_begin, args=(target, *arguments))
     process.start()
     return process
+
+
+def _begin(target: Callable[..., None], *arguments: Any) -> None:
+    # what was imported before lives as long as the process
+    gc.freeze()
+    target(*arguments)

@@ -27,7 +27,6 @@ from psycopg import sql
 from tests.commands import run_command
 from tests.dbt_invocation import invoke
 from tests.dbt_project.parsed_project import leave_parsed, parsed_project
-from warehouse.garbage_collection import without_collections
 from warehouse.settings import PROJECT_ROOT
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -108,7 +107,7 @@ class Warehouse:
         Raises:
             BuildFailedError: The command failed, and `check` is set.
         """
-        with self._environment(), without_collections():
+        with self._environment():
             result = self._invoke(*arguments)
         statuses: dict[str, str] = {}
         reasons = [str(result.exception)] if result.exception else []
