@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test programs stop clean lint format cov docs site pages report benchmark drill mutate tree dashboard airflow airflow-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs stop clean lint format cov docs site pages benchmark drill mutate tree dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -24,7 +24,7 @@ clean: ## Stop and delete everything that was made here: data, environment, cach
 	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
-	@ruff check && ruff format --check && deptry .
+	@ruff check && ruff format --check && deptry . && lint-imports
 	@mypy & types=$$!; sqlfluff lint --processes 2 dbt_project tests/dbt; sql=$$?; wait $$types && exit $$sql
 
 format: .venv/dev ## Mend style in place
@@ -40,11 +40,8 @@ site: .venv/dev ## Write the documentation's site to site/; it opens offline, at
 	@dbt --quiet parse && dbt --quiet docs generate --static --empty-catalog --no-compile
 	@NO_MKDOCS_2_WARNING=1 mkdocs build $(if $(SITE),--site-dir $(SITE))
 
-pages: .venv/run ## Write the listening dashboard to .listenhouse/pages/listening.html, one file that opens offline
-	@listenhouse dashboard
-
-report: .venv/run ## Write the health page to .listenhouse/pages/health.html, one file that opens offline
-	@listenhouse report
+pages: .venv/run ## Write the health page and the listening dashboard to .listenhouse/pages, files that open offline
+	@listenhouse pages
 
 benchmark: .venv/dev ## Measure the load against its alternatives
 	@python -m benchmarks.landing
@@ -63,7 +60,7 @@ airflow-test: airflow ## Run the DAGs for real: a whole day, a day that fails
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
 
-dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlthub, which has its own licence)
+dlt-dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlthub, which has its own licence)
 	@dlt pipeline listen_history show
 
 audit: .venv/audit ## Ask PyPI for known vulnerabilities of what is pinned

@@ -39,7 +39,7 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from warehouse import embedded_postgres
+from operations.services import embedded_postgres
 from warehouse.settings import PROJECT_ROOT, Settings
 
 POSTGRES_PORT = 25494

@@ -13,7 +13,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.invocation import get_invocation_id
 
-from warehouse.audit import Audit
+from operations.daily_run.audit import Audit
 from warehouse.database import connect
 from warehouse.settings import read_settings
 

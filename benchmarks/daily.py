@@ -29,8 +29,8 @@ from psycopg import sql
 
 from benchmarks.merge_plan import merge_plans, refuse_nested_scans
 from benchmarks.process_cost import Cost, measure
+from operations.services import embedded_postgres
 from simulator import Rates, World, WorldConfig, create_app, running
-from warehouse import embedded_postgres
 from warehouse.settings import Settings
 
 POSTGRES_PORT = 25493

@@ -24,7 +24,7 @@ import requests
 
 from benchmarks.landing_contenders import CONTENDERS
 from benchmarks.process_cost import Cost, measure
-from warehouse import embedded_postgres
+from operations.services import embedded_postgres
 from warehouse.settings import PROJECT_ROOT, Settings
 
 POSTGRES_PORT = 25491

@@ -34,7 +34,7 @@ def listenhouse(api_url: str, database_url: str, folder: Path) -> None:
         "LISTENHOUSE_DATABASE_URL": database_url,
         "LISTENHOUSE_HOME": str(folder),
     }
-    from ingestion.landing import load  # noqa: PLC0415 (its import is a part of the cost)
+    from ingestion.landing.load import load  # noqa: PLC0415 (its import is a part of the cost)
     from warehouse.run_lock import hold_run_lock  # noqa: PLC0415
     from warehouse.settings import read_settings  # noqa: PLC0415
 

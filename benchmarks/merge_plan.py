@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from ingestion.landing_pipeline import SERVER_PARAMETERS
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from ingestion.landing.pipeline import SERVER_PARAMETERS
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 
 STAGING_SCHEMA = f"{LANDING_SCHEMA}_staging"
 

@@ -28,9 +28,9 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.simulated_clock import Clock
+from operations.daily_run.run import DayOptions, run_day
+from operations.services import embedded_postgres
 from simulator import World, WorldConfig, create_app, lose_listens, running, spoil_tracks
-from warehouse import embedded_postgres
-from warehouse.daily_run import DayOptions, run_day
 from warehouse.errors import ListenhouseError
 from warehouse.settings import Settings
 

@@ -23,12 +23,12 @@ import psycopg
 
 from benchmarks.process_cost import measure
 from benchmarks.recommender_size import LISTENS, TRACKS, USERS, fill_marts
+from operations.services import embedded_postgres
 from recommender.interactions import read_interactions
 from recommender.models import PANEL
 from recommender.recommend import SOURCE_NAME
 from recommender.registry import CHAMPION, open_registry
 from recommender.tables import create_tables
-from warehouse import embedded_postgres
 from warehouse.settings import Settings
 
 POSTGRES_PORT = 25496

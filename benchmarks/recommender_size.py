@@ -21,13 +21,13 @@ import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
+from operations.services import embedded_postgres
 from recommender.fallback import learn_fallback, recommend_lists
 from recommender.interactions import read_interactions, read_listens
 from recommender.metrics import LIST_LENGTH
 from recommender.models import PANEL, similar_tracks
 from recommender.selection import select
 from recommender.split import split_listens
-from warehouse import embedded_postgres
 from warehouse.settings import Settings
 
 POSTGRES_PORT = 25495

@@ -40,11 +40,11 @@ import requests
 from psycopg.rows import dict_row
 
 from benchmarks.simulated_clock import Clock
-from monitoring.health_page import write_page
+from monitoring.health_page.page import write_page
+from operations.daily_run.run import DayOptions, RunReport, run_day
+from operations.services import embedded_postgres
+from operations.services.ports import is_port_taken
 from simulator import World, WorldConfig, create_app, running
-from warehouse import embedded_postgres
-from warehouse.daily_run import DayOptions, RunReport, run_day
-from warehouse.ports import is_port_taken
 from warehouse.settings import RetrainTriggers, Settings
 
 POSTGRES_PORT, API_PORT = 25495, 25496

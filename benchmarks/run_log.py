@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks.landing import POSTGRES_PORT, serving
 from benchmarks.process_cost import Cost, measure
-from warehouse import embedded_postgres
+from operations.services import embedded_postgres
 from warehouse.settings import Settings
 
 WAYS = {"with": "60", "without": "0"}

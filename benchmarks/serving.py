@@ -30,8 +30,8 @@ import psutil
 import psycopg
 import requests
 
+from operations.services import embedded_postgres
 from recommender.tables import create_tables
-from warehouse import embedded_postgres
 from warehouse.settings import Settings
 
 _POSTGRES_PORT, _API_PORT = 25442, 8441

@@ -17,7 +17,7 @@ from unittest import mock
 
 import time_machine
 
-from warehouse import embedded_postgres
+from operations.services import embedded_postgres
 from warehouse.settings import Settings
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")

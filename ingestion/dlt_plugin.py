@@ -19,7 +19,8 @@ from dlt.common.configuration.plugins import SupportsCliCommand
 from dlt.common.configuration.providers import ConfigProvider, CustomLoaderDocProvider
 from dlt.common.runtime.run_context import RunContext
 
-from ingestion import PIPELINE, spotify
+from ingestion import PIPELINE
+from ingestion.sources import spotify
 from warehouse.errors import INTERRUPTED, ListenhouseError, SettingsError, full_disk
 from warehouse.settings import Settings, read_settings
 
@@ -101,7 +102,7 @@ are not there yet.
         """Runs one load; exits with 1 where a person has to act, 75 where another run is on."""
         # imported late: dlt's other commands need none of it
         from ingestion.load_command import run_load  # noqa: PLC0415
-        from ingestion.spotify.import_command import run_import  # noqa: PLC0415
+        from ingestion.sources.spotify.import_command import run_import  # noqa: PLC0415
         from warehouse.private_home import PRIVATE_UMASK, close_to_others  # noqa: PLC0415
         from warehouse.run_log import log_to_terminal  # noqa: PLC0415
 
@@ -158,7 +159,7 @@ def _misused(name: str, args: argparse.Namespace) -> str | None:
 def _configuration(settings: Settings) -> dict[str, Any]:
     """What Listenhouse decides for dlt; the environment and dlt's files go first."""
     # it imports dlt's destinations, which ask for what is being made here
-    from ingestion.credentials import command_credentials  # noqa: PLC0415
+    from ingestion.crawl.credentials import command_credentials  # noqa: PLC0415
 
     return {
         "runtime": {

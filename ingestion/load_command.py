@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingestion.crawl import ProgressCallback
-from ingestion.landing import LoadReport, load
-from ingestion.load_record import record_load, recorded_requests
+from ingestion.crawl.crawl import ProgressCallback
+from ingestion.landing.load import LoadReport, load
+from ingestion.landing.load_record import record_load, recorded_requests
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings

@@ -9,8 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
-from ingestion.withdrawal import Withdrawal, plan_withdrawal, withdraw
+from ingestion.landing.withdrawal import Withdrawal, plan_withdrawal, withdraw
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from warehouse.consent import agrees
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings

@@ -1,7 +1,7 @@
 {#- What a data test reads. Complete, unless the variable audit_since says otherwise: then
     of a table that grows only the rows that were built since the last audit that passed,
     and the rows that share a key with them. `listenhouse run` sets the variable
-    (warehouse/audit.py decides); who types `dbt build` or `dbt test` has all rows read.
+    (operations/daily_run/audit.py decides); who types `dbt build` or `dbt test` has all rows read.
 
     What was built since, the table intermediate.changed_units says. Each incremental build
     writes down the units it replaced, in its own transaction, and a full build that all of

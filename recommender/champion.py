@@ -62,12 +62,12 @@ class _Move:
     verdict: Verdict
     decided_by: str
     champion: Version | None
-    heir: Version | None
+    successor: Version | None
     reason: str
     decision: Decision | None = None
 
 
-def judge(
+def apply_decision(
     registry: Registry, connection: psycopg.Connection, challenger: Version, decision: Decision
 ) -> None:
     """Carries out what the gate decided.
@@ -85,7 +85,7 @@ def judge(
     _record(connection, _Move(verdict, "gate", champion, challenger, decision.reason, decision))
 
 
-def crown_first(registry: Registry, connection: psycopg.Connection, version: Version) -> None:
+def promote_first(registry: Registry, connection: psycopg.Connection, version: Version) -> None:
     """Makes a version champion where there is none.
 
     Args:
@@ -169,17 +169,17 @@ def load_champion(registry: Registry, connection: psycopg.Connection) -> LoadedM
             _logger.error("previous champion broken", version=previous.number, cause=str(error))
     if loaded is not None:
         _move_champion(registry, champion, loaded.version)
-    heir = loaded.version if loaded else None
+    successor = loaded.version if loaded else None
     reason = (
         f"The champion, {champion.label}, cannot be loaded: {broken}; "
-        f"{heir.label if heir else 'popularity'} takes its place."
+        f"{successor.label if successor else 'popularity'} takes its place."
     )
-    _record(connection, _Move(Verdict.FELL_BACK, "recommender", champion, heir, reason))
+    _record(connection, _Move(Verdict.FELL_BACK, "recommender", champion, successor, reason))
     _logger.error(
         "champion broken",
         version=champion.number,
         cause=str(broken),
-        replaced_by=heir.number if heir else None,
+        replaced_by=successor.number if successor else None,
     )
     return loaded
 
@@ -248,8 +248,8 @@ def reconcile(registry: Registry, connection: psycopg.Connection) -> None:
     _logger.warning("champion reconciled", version=champion.number)
 
 
-def _move_champion(registry: Registry, champion: Version | None, heir: Version) -> None:
-    registry.point(CHAMPION, heir)
+def _move_champion(registry: Registry, champion: Version | None, successor: Version) -> None:
+    registry.point(CHAMPION, successor)
     if champion is not None:
         registry.point(PREVIOUS_CHAMPION, champion)
     if registry.find(CHALLENGER) == registry.find(CHAMPION):
@@ -257,7 +257,7 @@ def _move_champion(registry: Registry, champion: Version | None, heir: Version) 
 
 
 def _record(connection: psycopg.Connection, move: _Move) -> None:
-    subject, decision = move.heir or move.champion, move.decision
+    subject, decision = move.successor or move.champion, move.decision
     connection.execute(
         """
         insert into recommendations.promotions (
@@ -272,7 +272,7 @@ def _record(connection: psycopg.Connection, move: _Move) -> None:
             move.verdict,
             move.decided_by,
             move.champion.number if move.champion else None,
-            move.heir.number if move.heir else None,
+            move.successor.number if move.successor else None,
             move.reason,
             "ndcg@20" if decision else None,
             decision.difference if decision else None,

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.status import Status
 
 from recommender.catalogue import in_catalogue
-from recommender.champion import crown_first, judge, load_champion, reconcile
+from recommender.champion import apply_decision, load_champion, promote_first, reconcile
 from recommender.gate import Contest, Decision, decide
 from recommender.interactions import Interactions, read_interactions, read_listens
 from recommender.metrics import LIST_LENGTH, Measurement, evaluate
@@ -50,7 +50,7 @@ from warehouse.settings import Settings
 
 _logger = get_logger(__name__)
 
-FEWEST_USERS, FEWEST_TRACKS, FEWEST_LISTENS = 50, 50, 500
+MIN_USERS, MIN_TRACKS, MIN_LISTENS = 50, 50, 500
 """With fewer users who listened, tracks to recommend, or listens, nothing is trained."""
 
 DEFAULT_SEED = 1
@@ -267,7 +267,7 @@ def _train(training: _Training, status: Status) -> RetrainReport:
 
     status.update("Comparing with the champion")
     decision = _contest(training, interactions, split.test, champion, challenger)
-    judge(training.registry, training.connection, challenger, decision)
+    apply_decision(training.registry, training.connection, challenger, decision)
     training.update(status=TrainingStatus.SUCCEEDED, ended_at=datetime.now(UTC))
     training.registry.delete_old_artifacts()
     return replace(
@@ -302,9 +302,9 @@ def _find_fault(
             "features do not have: rebuild the marts with `dbt build`."
         )
     counts = {
-        "users who listened": (report.user_count, FEWEST_USERS),
-        "tracks to recommend": (int(interactions.recommendable.sum()), FEWEST_TRACKS),
-        "listens": (report.listen_count, FEWEST_LISTENS),
+        "users who listened": (report.user_count, MIN_USERS),
+        "tracks to recommend": (int(interactions.recommendable.sum()), MIN_TRACKS),
+        "listens": (report.listen_count, MIN_LISTENS),
     }
     for what, (count, fewest) in counts.items():
         if count < fewest:
@@ -326,7 +326,7 @@ def _register(training: _Training, interactions: Interactions, candidate: Candid
 def _register_first(training: _Training, interactions: Interactions) -> LoadedModel:
     """Makes popularity champion, where there is none."""
     version = _register(training, interactions, POPULARITY)
-    crown_first(training.registry, training.connection, version)
+    promote_first(training.registry, training.connection, version)
     return training.registry.load(version)
 
 

@@ -18,7 +18,7 @@ from recommender.models import POPULARITY
 from recommender.registry import Version
 from warehouse.settings import RetrainTriggers
 
-FEWEST_LISTENS = 500
+MIN_LISTENS = 500
 """New listens below which drift is not judged: so few differ by chance."""
 
 GENRES = 20
@@ -57,7 +57,7 @@ class Trigger:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ListOutcome:
     """How the lists of a day did: a row of `marts.rpt_recommendation_lift`.
 
     Attributes:
@@ -125,7 +125,7 @@ def judge_triggers(
 
 
 def _judge_lift(
-    recent: Sequence[Outcome], standing: Standing, thresholds: RetrainTriggers
+    recent: Sequence[ListOutcome], standing: Standing, thresholds: RetrainTriggers
 ) -> Trigger:
     """Whether the lift that the champion's last days allow for, at best, is too little.
 
@@ -150,7 +150,7 @@ def _judge_lift(
 
 
 def _judge_hit_rate(
-    recent: Sequence[Outcome], earlier: Sequence[Outcome], thresholds: RetrainTriggers
+    recent: Sequence[ListOutcome], earlier: Sequence[ListOutcome], thresholds: RetrainTriggers
 ) -> Trigger:
     """Whether fewer users than before listen to what they are recommended.
 
@@ -180,11 +180,11 @@ def _judge_drift(genres: Sequence[tuple[str, int, int]], thresholds: RetrainTrig
     """
     then = np.array([before for _, before, _ in genres], dtype=float)
     now = np.array([since for _, _, since in genres], dtype=float)
-    if now.sum() < FEWEST_LISTENS or then.sum() < FEWEST_LISTENS:
+    if now.sum() < MIN_LISTENS or then.sum() < MIN_LISTENS:
         return Trigger(
             "drift",
             False,
-            f"{now.sum():,.0f} new listens are too few to judge drift; {FEWEST_LISTENS} are not.",
+            f"{now.sum():,.0f} new listens are too few to judge drift; {MIN_LISTENS} are not.",
         )
     # half a listen each, so that no share is 0
     then, now = ((part + 0.5) / (part + 0.5).sum() for part in (then, now))
@@ -215,7 +215,7 @@ def _judge_new_listens(
     )
 
 
-def _too_early(name: str, recent: Sequence[Outcome], thresholds: RetrainTriggers) -> Trigger:
+def _too_early(name: str, recent: Sequence[ListOutcome], thresholds: RetrainTriggers) -> Trigger:
     sentence = (
         f"The outcome of {_days(len(recent))} of the champion is known, "
         f"{_days(thresholds.outcome_days)} are needed, and some before."
@@ -223,7 +223,7 @@ def _too_early(name: str, recent: Sequence[Outcome], thresholds: RetrainTriggers
     return Trigger(name, False, sentence)
 
 
-def _pool(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+def _pool(outcomes: Sequence[ListOutcome]) -> tuple[float, float]:
     """Hit rate of some days together, and users of a day."""
     users = sum(one.user_count for one in outcomes)
     rate = sum(one.hit_rate * one.user_count for one in outcomes) / users
@@ -234,7 +234,7 @@ def _days(count: int) -> str:
     return "1 day" if count == 1 else f"{count} days"
 
 
-def _read_outcomes(connection: psycopg.Connection, source_name: str) -> list[Outcome]:
+def _read_outcomes(connection: psycopg.Connection, source_name: str) -> list[ListOutcome]:
     """The outcome of all days whose window is over; none before dbt built it."""
     row = connection.execute("select to_regclass('marts.rpt_recommendation_lift')").fetchone()
     if not row or row[0] is None:
@@ -255,7 +255,7 @@ def _read_outcomes(connection: psycopg.Connection, source_name: str) -> list[Out
         """,
         (source_name,),
     )
-    return [Outcome(*row) for row in rows]
+    return [ListOutcome(*row) for row in rows]
 
 
 def _read_listens_by_genre(

@@ -23,7 +23,7 @@ KEY_HEADER = "X-API-Key"
 GUARDED = "/v1/"
 
 
-class Admission:
+class KeysAndRateLimit:
     """ASGI middleware that lets clients in."""
 
     def __init__(self, app: ASGIApp, keys: Sequence[str], limit: int) -> None:

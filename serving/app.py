@@ -22,8 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from serving import problems, queries
-from serving.admission import KEY_HEADER, Admission
-from serving.boundary import Boundary
+from serving.admission import KEY_HEADER, KeysAndRateLimit
 from serving.cached_page import CachedPage
 from serving.contract import (
     Alive,
@@ -39,6 +38,7 @@ from serving.contract import (
     UserRecommendations,
 )
 from serving.database import Database
+from serving.error_boundary import Boundary
 from serving.problems import Problem, ProblemError
 from serving.request_metrics import RequestMetrics
 from warehouse.settings import Settings
@@ -96,7 +96,7 @@ def create_app(settings: Settings, make_health_page: Callable[[], str]) -> FastA
     app.include_router(_operations(database, metrics, CachedPage(make_health_page)))
     _complete_description(app)
 
-    app.add_middleware(Admission, keys=settings.api_keys, limit=settings.rate_limit)
+    app.add_middleware(KeysAndRateLimit, keys=settings.api_keys, limit=settings.rate_limit)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -113,7 +113,7 @@ def _lists(database: Database, settings: Settings) -> APIRouter:
     """What the API is for."""
     refusals = [problems.NO_KEY] if settings.api_keys else []
     refusals += [problems.TOO_MANY_REQUESTS] if settings.rate_limit else []
-    # for the documentation: `Admission` is who looks at the key
+    # for the documentation: `KeysAndRateLimit` is who looks at the key
     key = Security(APIKeyHeader(name=KEY_HEADER, auto_error=False))
     router = APIRouter(
         prefix="/v1",

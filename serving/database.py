@@ -29,7 +29,7 @@ from warehouse.settings import Settings
 _SESSIONS = 8
 """At most, per process; a query takes a millisecond of one."""
 
-_MOST_WAITING = 200
+_MAX_WAITING = 200
 """Requests that wait for a session; those beyond are refused at once."""
 
 _WAIT_SECONDS = 1.5
@@ -66,7 +66,7 @@ class Database:
             kwargs={"autocommit": True},
             min_size=1,
             max_size=_SESSIONS,
-            max_waiting=_MOST_WAITING,
+            max_waiting=_MAX_WAITING,
             reconnect_timeout=_RECONNECT_SECONDS,
             open=False,
         )

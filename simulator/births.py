@@ -43,7 +43,7 @@ LONG_TITLE = 0.3
 UNKNOWN_DURATION = 0.005
 ODD_DURATION = 0.1
 TYPICAL_SECONDS = 220
-LONGEST_SECONDS = 59 * 60 + 58
+MAX_SECONDS = 59 * 60 + 58
 POPULARITY_SIGMA = 1.6
 """The popularity of tracks is log-normal: at 1.6 the best tenth draws 62 % of the listens."""
 
@@ -176,10 +176,10 @@ def drawn_durations(rng: np.random.Generator, count: int) -> Texts:
     """Durations as `MM:SS`: mostly songs, some anything up to 59:58, a few 00:00."""
     seconds = np.rint(rng.lognormal(np.log(TYPICAL_SECONDS), 0.35, size=count)).astype(np.int64)
     odd = np.flatnonzero(flag(rng, ODD_DURATION, count))
-    seconds[odd] = rng.integers(LONGEST_SECONDS + 1, size=len(odd))
+    seconds[odd] = rng.integers(MAX_SECONDS + 1, size=len(odd))
     seconds[flag(rng, UNKNOWN_DURATION, count)] = 0
-    seconds = np.minimum(seconds, LONGEST_SECONDS)
-    clock = texts([f"{value // 60:02d}:{value % 60:02d}" for value in range(LONGEST_SECONDS + 1)])
+    seconds = np.minimum(seconds, MAX_SECONDS)
+    clock = texts([f"{value // 60:02d}:{value % 60:02d}" for value in range(MAX_SECONDS + 1)])
     return clock[seconds]
 
 

@@ -38,7 +38,7 @@ from simulator.tables import (
     take,
 )
 
-MOST_NEW_LISTENS = 5
+MAX_NEW_LISTENS = 5
 SATURDAY = 5
 USER_CHANGES = ("first_name", "last_name", "email", "gender", "favorite_genres")
 TRACK_CHANGES = ("edition", "name", "album", "genres", "duration")
@@ -78,7 +78,7 @@ def next_day(state: State, config: WorldConfig) -> State:
     beginning = _beginning(rng, config, state, users, arriving_users)
     everyone = append(users, arriving_users)
     listeners = np.concatenate([histories.listener[growing], everyone.serial[beginning]])
-    counts = rng.integers(1, MOST_NEW_LISTENS + 1, size=len(listeners))
+    counts = rng.integers(1, MAX_NEW_LISTENS + 1, size=len(listeners))
     if not len(tracks):
         counts[:] = 0
     tastes = everyone.tastes[np.searchsorted(everyone.serial, listeners)]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Integers = npt.NDArray[np.int64]
 
-FEWEST_IDS = 100_000
+MIN_IDS = 100_000
 IDS_PER_RECORD = 20
 
 
@@ -32,7 +32,7 @@ def scrambled_ids(serials: Integers, expected: int, seed: tuple[int, int]) -> In
     Returns:
         Distinct ids from 1, in the order of the serials.
     """
-    prime = _prime_above(max(FEWEST_IDS, IDS_PER_RECORD * expected))
+    prime = _prime_above(max(MIN_IDS, IDS_PER_RECORD * expected))
     shifts = np.random.default_rng(seed).integers(0, prime, size=2)
     lap, numbers = np.divmod(serials, prime)
     for shift in shifts:

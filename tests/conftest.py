@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from warehouse import embedded_postgres
+from operations.services import embedded_postgres
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ LONGEST = (
     "drills",
     "tests/docs/test_commands.py",
     "tests/dbt_project/test_history_of_crawls.py",
-    "tests/warehouse/test_daily_run.py",
+    "tests/operations/test_daily_run.py",
     "tests/dbt_project/test_findings.py",
     "tests/dbt_project/test_incremental_builds.py",
     "tests/ingestion/test_landing.py",
     "tests/mutation/test_judge.py",
     "tests/monitoring/test_listening_page.py",
     "tests/dbt_project/test_audit.py",
-    "tests/warehouse/test_forget.py",
+    "tests/operations/test_forget.py",
     "tests/dbt_project/test_boundary.py",
     "tests/monitoring/metrics/test_prometheus_metrics.py",
     "tests/warehouse/test_run_log.py",
@@ -45,7 +45,7 @@ LONGEST = (
     "tests/dbt_project/test_second_source.py",
     "tests/containers/test_compose.py",
     "tests/recommender/test_retrain.py",
-    "tests/warehouse/test_backup.py",
+    "tests/operations/test_backup.py",
     "tests/dbt_project/test_unit_tests.py",
     "tests/dbt_project/test_as_of.py",
     "tests/monitoring/test_health_page.py",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from operations.roles import ROLES
 from tests.conftest import DATABASE
-from warehouse.roles import ROLES
 
 
 @contextmanager

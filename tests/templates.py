@@ -23,7 +23,7 @@ Build = Callable[[str, Path], None]
 
 _SOURCES = (
     *PROJECT,
-    *("ingestion", "monitoring", "recommender", "simulator", "warehouse"),
+    *("ingestion", "monitoring", "operations", "recommender", "simulator", "warehouse"),
     *("tests/commands.py", "tests/conftest.py", "tests/recommendations.py", "tests/templates.py"),
     *("tests/drills/proxy.py", "tests/ingestion/scripted_api.py", "tests/monitoring/conftest.py"),
     *("tests/dbt_project/landing.py", "tests/dbt_project/scripted_days.py"),

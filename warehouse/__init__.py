@@ -1,1 +1,1 @@
-"""The house itself: settings, the embedded PostgreSQL, the daily run, the command."""
+"""The ground that every part stands on: settings, errors, sessions, locks, logs, `ops`."""

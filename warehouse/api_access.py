@@ -11,7 +11,7 @@ from pathlib import Path
 from warehouse.errors import SettingsError
 
 # what `secrets.token_urlsafe(12)` makes; a shorter one can be guessed
-_SHORTEST_KEY = 16
+_MIN_KEY_LENGTH = 16
 
 
 def read_api_keys(keys: str | None, file: Path | None) -> tuple[str, ...]:
@@ -40,11 +40,11 @@ def read_api_keys(keys: str | None, file: Path | None) -> tuple[str, ...]:
             "write one, or unset it."
         )
     for key in written:
-        if len(key) < _SHORTEST_KEY or not re.fullmatch(r"[!-~]+", key):
+        if len(key) < _MIN_KEY_LENGTH or not re.fullmatch(r"[!-~]+", key):
             # the key is not repeated
             raise SettingsError(
                 f"A key in LISTENHOUSE_API_KEYS or LISTENHOUSE_API_KEYS_FILE has fewer than "
-                f"{_SHORTEST_KEY} characters, or others than ASCII: make one with `python -c "
+                f"{_MIN_KEY_LENGTH} characters, or others than ASCII: make one with `python -c "
                 "'import secrets; print(secrets.token_urlsafe(32))'`."
             )
     return written

@@ -1,10 +1,12 @@
-"""Asks a person before what cannot be undone.
+"""Asks a person before what cannot be undone, and says who it was.
 
-In: a question, on a terminal. Out: yes or no, or an error where nobody can be asked.
+In: a question, on a terminal. Out: yes or no, or an error where nobody can be asked; a name.
 """
 
 from __future__ import annotations
 
+import getpass
+import socket
 import sys
 
 import click
@@ -28,3 +30,13 @@ def agrees(question: str, deed: str) -> bool:
             "being asked."
         )
     return click.confirm(question)
+
+
+def describe_operator() -> str:
+    """Who runs this, and where: a name on a machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # a container can run as a user without a name
+        user = "unknown"
+    return f"{user} on {socket.gethostname()}"

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 
 from warehouse.errors import SettingsError
 
-LONGEST_SECONDS = 86_400
-MOST_RETRIES = 20
+MAX_SECONDS = 86_400
+MAX_RETRIES = 20
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def read_steps(timeouts: str | None, retries: str | None, *, recommends: bool) -
     Raises:
         SettingsError: One of them names no step, or no number that can be used.
     """
-    limits = _read_pairs("STEP_TIMEOUTS", timeouts, 1, LONGEST_SECONDS)
-    tries = _read_pairs("STEP_RETRIES", retries, 0, MOST_RETRIES)
+    limits = _read_pairs("STEP_TIMEOUTS", timeouts, 1, MAX_SECONDS)
+    tries = _read_pairs("STEP_RETRIES", retries, 0, MAX_RETRIES)
     return tuple(
         replace(
             step,

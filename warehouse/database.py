@@ -246,3 +246,12 @@ def _explain(settings: Settings, error: psycopg.OperationalError) -> str:
     else:
         remedy = "check LISTENHOUSE_DATABASE_URL and that the server runs"
     return f"No connection to the PostgreSQL at {where} ({cause}): {remedy}."
+
+
+def table_exists(connection: psycopg.Connection, schema: str, table: str) -> bool:
+    """Whether a table is there."""
+    row = connection.execute(
+        "select exists (select from pg_tables where schemaname = %s and tablename = %s)",
+        (schema, table),
+    ).fetchone()
+    return bool(row and row[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_LONGEST_MESSAGE = 2000
+_MAX_MESSAGE_LENGTH = 2000
 
 _VALUES = (
     # in quotes after a colon, to the last quote on the line: a value can hold quotes itself
@@ -50,7 +50,7 @@ def without_values(message: str) -> str:
     """
     for pattern, replacement in _VALUES:
         message = pattern.sub(replacement, message)
-    return message[:_LONGEST_MESSAGE]
+    return message[:_MAX_MESSAGE_LENGTH]
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:

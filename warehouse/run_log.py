@@ -33,7 +33,7 @@ RUN_ENDED = "run ended"
 
 ECS_VERSION = "8.11.0"
 
-_MOST_FRAMES = 50
+_MAX_FRAMES = 50
 
 _run_fields: dict[str, object] = {}
 """Fields of every line of the process, whichever thread logs it: there is one run at a time, and
@@ -226,7 +226,7 @@ def _stack_trace(error: BaseException, secrets: frozenset[str]) -> str:
     trace = extract(type(error), error, error.__traceback__, show_locals=False)
     lines: list[str] = []
     for stack in reversed(trace.stacks):
-        frames = stack.frames[-_MOST_FRAMES:]
+        frames = stack.frames[-_MAX_FRAMES:]
         lines += [
             f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}' for frame in frames
         ]

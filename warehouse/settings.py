@@ -39,9 +39,9 @@ RATE_LIMIT = 6000
 _SESSION_VARIABLES = ("PGTZ", "PGDATESTYLE", "PGCLIENTENCODING")
 
 # a shorter one, taken out of lines wherever it stands, would leave little of them
-_SHORTEST_SECRET = 4
+_MIN_SECRET_LENGTH = 4
 
-_SHORTEST_KEY = 32
+_MIN_KEY_LENGTH = 32
 """Characters of a key that nobody finds by trying."""
 
 
@@ -235,7 +235,7 @@ class Settings:
         # who knows the path of a heartbeat can feign one
         secrets |= {urlsplit(self.heartbeat_url or "").path}
         secrets |= {self.erasure_key} if self.erasure_key else set()
-        return frozenset(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        return frozenset(secret for secret in secrets if len(secret) >= _MIN_SECRET_LENGTH)
 
     @property
     def postgres_directory(self) -> Path:
@@ -304,7 +304,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     recommends = read.choice("RECOMMEND", "yes", "no") == "yes"
     return Settings(
         home=read.path("HOME") or PROJECT_ROOT / ".listenhouse",
-        external_database_url=_told_to_dbt(environ, read.database_url("DATABASE_URL")),
+        external_database_url=_export_for_dbt(environ, read.database_url("DATABASE_URL")),
         external_api_url=_api_url(read),
         embedded_port=read.number("PORT", EMBEDDED_PORT, 1, 65535),
         simulator_port=read.number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
@@ -383,7 +383,7 @@ def _heartbeat_url(read: Variables) -> str | None:
     return value
 
 
-def _told_to_dbt(environ: Mapping[str, str] | None, url: str | None) -> str | None:
+def _export_for_dbt(environ: Mapping[str, str] | None, url: str | None) -> str | None:
     """The URL, which dbt in this process could not read from a file."""
     if environ is None:
         if url:
@@ -394,10 +394,10 @@ def _told_to_dbt(environ: Mapping[str, str] | None, url: str | None) -> str | No
 
 
 def _long_enough(key: str | None) -> str | None:
-    if key is not None and len(key) < _SHORTEST_KEY:
+    if key is not None and len(key) < _MIN_KEY_LENGTH:
         # the key is not repeated
         raise SettingsError(
-            f"LISTENHOUSE_ERASURE_KEY has fewer than {_SHORTEST_KEY} characters: make one with "
+            f"LISTENHOUSE_ERASURE_KEY has fewer than {_MIN_KEY_LENGTH} characters: make one with "
             "`python -c 'import secrets; print(secrets.token_hex(32))'`."
         )
     return key

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from monitoring.alerts.check import check, tell_unrecorded
 from monitoring.alerts.report import print_outcomes, print_report, print_warning
-from monitoring.health_page import refresh_page
+from monitoring.health_page.page import refresh_page
 from warehouse.errors import (
     BusyError,
     DatabaseError,
@@ -27,7 +27,7 @@ _logger = get_logger(__name__)
 
 
 @contextmanager
-def alerts_afterwards(settings: Settings) -> Iterator[None]:
+def check_alerts_after(settings: Settings) -> Iterator[None]:
     """Checks the alerts after the run in the block, unless Ctrl-C ended it.
 
     Args:
@@ -39,12 +39,12 @@ def alerts_afterwards(settings: Settings) -> Iterator[None]:
         # the run that is under way tells how it ends
         raise
     except (Exception, Termination) as error:
-        tell_of(settings, error)
+        notify(settings, error)
         raise
-    tell_of(settings, None)
+    notify(settings, None)
 
 
-def tell_of(settings: Settings, failure: BaseException | None) -> None:
+def notify(settings: Settings, failure: BaseException | None) -> None:
     """Checks the alerts after a run.
 
     Args:
@@ -56,7 +56,7 @@ def tell_of(settings: Settings, failure: BaseException | None) -> None:
     except SettingsError as error:
         # what is wrong is shown where it cannot be told
         _warn(error)
-        tell_of(replace(settings, alerts_config=None), failure)
+        notify(replace(settings, alerts_config=None), failure)
     except Exception as error:  # a good run stays one
         _warn(error)
 

@@ -18,7 +18,7 @@ from monitoring.alerts.delivery import deliver
 from monitoring.alerts.finding import Finding, Severity, failed_run, read_findings
 from monitoring.alerts.ledger import hold_check_lock, read_alerts, record, renew_alerts
 from monitoring.alerts.message import write_message, write_unrecorded
-from monitoring.alerts.notices import Notice, Outcome, Status, due_notices
+from monitoring.alerts.notices import Notice, NoticeOutcome, NoticeStatus, due_notices
 from monitoring.alerts.targets import Target, Targets, read_targets
 from warehouse.database import connect, describe
 from warehouse.errors import DatabaseError
@@ -40,14 +40,14 @@ class CheckReport:
 
     findings: Sequence[Finding]
     recovered: Sequence[Finding]
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[NoticeOutcome]
     problems: Sequence[str]
     was_judged: bool
 
     @property
-    def failures(self) -> list[Outcome]:
+    def failures(self) -> list[NoticeOutcome]:
         """Messages that did not arrive."""
-        return [outcome for outcome in self.outcomes if outcome.status is Status.FAILED]
+        return [outcome for outcome in self.outcomes if outcome.status is NoticeStatus.FAILED]
 
 
 def check(
@@ -82,7 +82,7 @@ def check(
             findings.insert(0, failed_run(failure, is_event=read is not None))
         recovered = renew_alerts(connection, findings, now, is_complete=read is not None)
         alerts = read_alerts(connection, now)
-        outcomes: list[Outcome] = []
+        outcomes: list[NoticeOutcome] = []
         for target in targets.all:
             notices = due_notices(alerts, target, is_quiet=is_quiet)
             outcomes += _tell(settings, connection, target, notices, now)
@@ -95,7 +95,7 @@ def check(
     )
 
 
-def tell_unrecorded(settings: Settings, failure: BaseException) -> list[Outcome]:
+def tell_unrecorded(settings: Settings, failure: BaseException) -> list[NoticeOutcome]:
     """Tells of a run that failed where no database can be asked who was told before.
 
     Args:
@@ -148,12 +148,12 @@ def _tell(
     target: Target,
     notices: Sequence[Notice],
     now: datetime,
-) -> Iterator[Outcome]:
+) -> Iterator[NoticeOutcome]:
     held = [notice for notice in notices if notice.is_held]
     if held:
         # once each, however many checks the quiet hours see
         new = [notice for notice in held if not notice.was_held]
-        outcome = Outcome(target.name, Status.HELD)
+        outcome = NoticeOutcome(target.name, NoticeStatus.HELD)
         record(connection, new, outcome, now)
         yield outcome
     ready = [notice for notice in notices if not notice.is_held]
@@ -163,8 +163,10 @@ def _tell(
         yield outcome
 
 
-def _outcome(target: Target, error: str | None) -> Outcome:
-    return Outcome(target.name, Status.FAILED if error else Status.DELIVERED, error)
+def _outcome(target: Target, error: str | None) -> NoticeOutcome:
+    return NoticeOutcome(
+        target.name, NoticeStatus.FAILED if error else NoticeStatus.DELIVERED, error
+    )
 
 
 def _untold(settings: Settings, targets: Targets, findings: Sequence[Finding]) -> Iterator[str]:

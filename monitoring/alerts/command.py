@@ -17,7 +17,7 @@ from monitoring.alerts.check import check
 from monitoring.alerts.delivery import deliver
 from monitoring.alerts.ledger import read_alerts
 from monitoring.alerts.message import write_test
-from monitoring.alerts.notices import Alert, Status
+from monitoring.alerts.notices import Alert, NoticeStatus
 from monitoring.alerts.report import (
     print_alerts,
     print_outcomes,
@@ -28,7 +28,7 @@ from monitoring.alerts.report import (
 )
 from monitoring.alerts.summary import send_summary
 from monitoring.alerts.targets import TAGS, read_targets
-from monitoring.health_page import refresh_page
+from monitoring.health_page.page import refresh_page
 from warehouse.database import connect
 from warehouse.errors import SettingsError
 from warehouse.settings import Settings
@@ -109,7 +109,7 @@ def run_summary(settings: Settings, days: int) -> bool:
     _require_configuration(settings)
     outcomes = send_summary(settings, days)
     print_outcomes(settings, outcomes)
-    return all(outcome.status is Status.DELIVERED for outcome in outcomes)
+    return all(outcome.status is NoticeStatus.DELIVERED for outcome in outcomes)
 
 
 def list_alerts(settings: Settings, *, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from warehouse.redaction import redacted
 
 # what the network or a mail server said, in the exceptions that Apprise logs
 _CAUSE = re.compile(r"\[(?:Errno|SSL)[^\]]*\] [^()\"'\n]+|\d{3}, b'[^']*'|timed out")
-_SHORTEST_SECRET = 4
+_MIN_SECRET_LENGTH = 4
 
 
 def deliver(target: Target, message: Message) -> str | None:
@@ -118,5 +118,5 @@ def _secrets(service: NotifyBase) -> Iterator[str]:
         held.append(parts.hostname)
     for text in held:
         for form in (text or "", unquote(text or "")):
-            if len(form) >= _SHORTEST_SECRET:
+            if len(form) >= _MIN_SECRET_LENGTH:
                 yield form

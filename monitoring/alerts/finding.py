@@ -19,7 +19,7 @@ from warehouse.errors import ListenhouseError, Termination
 from warehouse.redaction import without_values
 
 _RUN_FAILED = "run_failed"
-_LONGEST_HEADLINE = 160
+_MAX_HEADLINE_LENGTH = 160
 
 _FINDINGS = """
     select
@@ -77,7 +77,7 @@ class Finding:
     @property
     def headline(self) -> str:
         """The message in a line, for what is over."""
-        return textwrap.shorten(self.message, _LONGEST_HEADLINE, placeholder=" …")
+        return textwrap.shorten(self.message, _MAX_HEADLINE_LENGTH, placeholder=" …")
 
     @property
     def is_failed_run(self) -> bool:

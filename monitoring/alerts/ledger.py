@@ -25,8 +25,8 @@ from monitoring.alerts.notices import (
     Alert,
     Notice,
     NoticeKind,
-    Outcome,
-    Status,
+    NoticeOutcome,
+    NoticeStatus,
     Telling,
 )
 from warehouse.errors import BusyError
@@ -164,7 +164,7 @@ def read_alerts(connection: psycopg.Connection, now: datetime) -> list[Alert]:
         ([alert["alert_id"] for alert in alerts],),
     ):
         tellings[alert_id].append(
-            Telling(target, NoticeKind(notice), Severity(severity), attempt, Status(status))
+            Telling(target, NoticeKind(notice), Severity(severity), attempt, NoticeStatus(status))
         )
     return [
         Alert(
@@ -179,7 +179,7 @@ def read_alerts(connection: psycopg.Connection, now: datetime) -> list[Alert]:
 
 
 def record(
-    connection: psycopg.Connection, notices: Sequence[Notice], outcome: Outcome, now: datetime
+    connection: psycopg.Connection, notices: Sequence[Notice], outcome: NoticeOutcome, now: datetime
 ) -> None:
     """Records what became of notices.
 
@@ -203,12 +203,12 @@ def record(
         for notice in notices
     ]
     with connection.transaction():
-        if outcome.status is Status.FAILED:
+        if outcome.status is NoticeStatus.FAILED:
             connection.cursor().executemany(_FORGET_EARLIER_FAILURES, rows)
         connection.cursor().executemany(_RECORD, rows)
 
 
-def record_summary(connection: psycopg.Connection, outcome: Outcome, now: datetime) -> None:
+def record_summary(connection: psycopg.Connection, outcome: NoticeOutcome, now: datetime) -> None:
     """Records what became of a summary.
 
     Args:

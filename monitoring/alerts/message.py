@@ -18,7 +18,7 @@ from monitoring.alerts.notices import Notice, NoticeKind
 from warehouse.database_url import parse_database_url
 from warehouse.settings import Settings
 
-_MOST_NOTICES = 20
+_MAX_NOTICES = 20
 """More of them nobody reads in one message, and Teams refuses more than 28 KB."""
 
 
@@ -94,9 +94,9 @@ def write_message(settings: Settings, notices: Sequence[Notice]) -> Message:
         notices: The worst first.
     """
     counts = Counter(_word(notice) for notice in notices)
-    paragraphs = [_paragraph(settings, notice) for notice in notices[:_MOST_NOTICES]]
-    if len(notices) > _MOST_NOTICES:
-        rest = f"{len(notices) - _MOST_NOTICES} more, see `listenhouse alerts list`"
+    paragraphs = [_paragraph(settings, notice) for notice in notices[:_MAX_NOTICES]]
+    if len(notices) > _MAX_NOTICES:
+        rest = f"{len(notices) - _MAX_NOTICES} more, see `listenhouse alerts list`"
         paragraphs.append([Line("Not shown", rest)])
     return Message(
         title=f"Listenhouse: {_enumerate(counts)} on {name_warehouse(settings)}",

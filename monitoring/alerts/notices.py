@@ -27,7 +27,7 @@ class NoticeKind(StrEnum):
     RECOVERED = "recovered"
 
 
-class Status(StrEnum):
+class NoticeStatus(StrEnum):
     """What became of a notice."""
 
     DELIVERED = "delivered"
@@ -51,16 +51,16 @@ class Telling:
     kind: NoticeKind
     severity: Severity
     attempt: int
-    status: Status
+    status: NoticeStatus
 
     @property
     def is_try(self) -> bool:
         """Whether something was sent, rather than held."""
-        return self.status is not Status.HELD
+        return self.status is not NoticeStatus.HELD
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NoticeOutcome:
     """What became of one message to one target.
 
     Attributes:
@@ -70,7 +70,7 @@ class Outcome:
     """
 
     target: str
-    status: Status
+    status: NoticeStatus
     error: str | None = None
 
 
@@ -142,9 +142,9 @@ def due_notices(alerts: Sequence[Alert], target: Target, *, is_quiet: bool) -> l
                 alert,
                 kind,
                 attempt=1 + max((telling.attempt for telling in same if telling.is_try), default=0),
-                was_told=any(telling.status is Status.DELIVERED for telling in history),
+                was_told=any(telling.status is NoticeStatus.DELIVERED for telling in history),
                 is_held=is_quiet and alert.finding.severity is not Severity.CRITICAL,
-                was_held=any(telling.status is Status.HELD for telling in same),
+                was_held=any(telling.status is NoticeStatus.HELD for telling in same),
             )
         )
     return sorted(
@@ -158,7 +158,7 @@ def due_notices(alerts: Sequence[Alert], target: Target, *, is_quiet: bool) -> l
 
 
 def _due_kind(alert: Alert, target: Target, history: Sequence[Telling]) -> NoticeKind | None:
-    delivered = [telling for telling in history if telling.status is Status.DELIVERED]
+    delivered = [telling for telling in history if telling.status is NoticeStatus.DELIVERED]
     told = [telling for telling in delivered if telling.kind is not NoticeKind.RECOVERED]
     finding = alert.finding
     if alert.closed_at is None or finding.is_event:
@@ -172,5 +172,5 @@ def _due_kind(alert: Alert, target: Target, history: Sequence[Telling]) -> Notic
     if any(telling.kind is NoticeKind.RECOVERED for telling in delivered):
         return None
     # what was only held is over before it was worth a message; a try that failed was not
-    was_tried = bool(told) or any(telling.status is Status.FAILED for telling in history)
+    was_tried = bool(told) or any(telling.status is NoticeStatus.FAILED for telling in history)
     return NoticeKind.RECOVERED if was_tried else None

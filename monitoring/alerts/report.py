@@ -16,7 +16,7 @@ from rich.table import Table
 
 from monitoring.alerts.check import CheckReport
 from monitoring.alerts.message import describe_moment
-from monitoring.alerts.notices import Alert, Outcome, Status
+from monitoring.alerts.notices import Alert, NoticeOutcome, NoticeStatus
 from warehouse.settings import Settings
 
 
@@ -44,7 +44,7 @@ def print_report(settings: Settings, report: CheckReport) -> None:
         print_warning(problem)
 
 
-def print_outcomes(settings: Settings, outcomes: Sequence[Outcome]) -> None:
+def print_outcomes(settings: Settings, outcomes: Sequence[NoticeOutcome]) -> None:
     """Prints what became of messages, a line per kind.
 
     Args:
@@ -52,17 +52,17 @@ def print_outcomes(settings: Settings, outcomes: Sequence[Outcome]) -> None:
         outcomes: What became of each message.
     """
 
-    def name(status: Status) -> str:
+    def name(status: NoticeStatus) -> str:
         return ", ".join(outcome.target for outcome in outcomes if outcome.status is status)
 
-    if delivered := name(Status.DELIVERED):
+    if delivered := name(NoticeStatus.DELIVERED):
         click.echo(f"Told: {delivered}.")
-    if held := name(Status.HELD):
+    if held := name(NoticeStatus.HELD):
         click.echo(
             f"Warnings wait for a check after the quiet hours ({settings.quiet_hours}): {held}."
         )
     for outcome in outcomes:
-        if outcome.status is Status.FAILED:
+        if outcome.status is NoticeStatus.FAILED:
             print_warning(f"{outcome.target} could not be told: {outcome.error}.")
 
 
@@ -92,7 +92,7 @@ def print_alerts(alerts: Sequence[Alert]) -> None:
     table.add_column("told", overflow="fold")
     for alert in alerts:
         told = [
-            target if status is Status.DELIVERED else f"{target}: {status}"
+            target if status is NoticeStatus.DELIVERED else f"{target}: {status}"
             for target, status in _last_status(alert).items()
         ]
         table.add_row(
@@ -122,5 +122,5 @@ def to_json(alerts: Sequence[Alert]) -> str:
     return json.dumps(described, default=str, indent=2)
 
 
-def _last_status(alert: Alert) -> dict[str, Status]:
+def _last_status(alert: Alert) -> dict[str, NoticeStatus]:
     return {telling.target: telling.status for telling in alert.tellings}

@@ -19,12 +19,12 @@ from monitoring import wording
 from monitoring.alerts.delivery import deliver_page
 from monitoring.alerts.ledger import record_summary
 from monitoring.alerts.message import name_warehouse
-from monitoring.alerts.notices import Outcome, Status
+from monitoring.alerts.notices import NoticeOutcome, NoticeStatus
 from monitoring.alerts.targets import SUMMARY, read_targets
-from monitoring.health_data import RUNS, HealthData, Run, Volume, read_health
-from monitoring.health_page import render_page
-from monitoring.health_verdict import findings_of, judge
-from monitoring.health_volumes import CHARTED
+from monitoring.health_page.data import RUNS, HealthData, Run, Volume, read_health
+from monitoring.health_page.page import render_page
+from monitoring.health_page.verdict import findings_of, judge
+from monitoring.health_page.volumes import CHARTED
 from warehouse.database import connect
 from warehouse.errors import SettingsError
 from warehouse.ops.tables import create_tables
@@ -34,7 +34,7 @@ _TEMPLATE = "summary.html.jinja"
 _ATTACHMENT = "listenhouse-health.html"
 _BARS = "▁▂▃▄▅▆▇█"
 _DAYS_DRAWN = 14
-_MOST_RUNS = 10
+_MAX_RUNS = 10
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Series:
     drawing: str
 
 
-def send_summary(settings: Settings, days: int) -> list[Outcome]:
+def send_summary(settings: Settings, days: int) -> list[NoticeOutcome]:
     """Sends the summary to each target that has its tag.
 
     Args:
@@ -84,8 +84,8 @@ def send_summary(settings: Settings, days: int) -> list[Outcome]:
             outcomes = []
             for target in targets:
                 error = deliver_page(target, title, body, page)
-                status = Status.FAILED if error else Status.DELIVERED
-                outcomes.append(Outcome(target.name, status, error))
+                status = NoticeStatus.FAILED if error else NoticeStatus.DELIVERED
+                outcomes.append(NoticeOutcome(target.name, status, error))
                 record_summary(connection, outcomes[-1], now)
     return outcomes
 
@@ -119,8 +119,8 @@ def render_summary(settings: Settings, data: HealthData, days: int, now: datetim
     return environment.get_template(_TEMPLATE).render(
         verdict=judge(data),
         findings=findings_of(data),
-        runs=runs[:_MOST_RUNS],
-        more_runs=len(runs) - _MOST_RUNS,
+        runs=runs[:_MAX_RUNS],
+        more_runs=len(runs) - _MAX_RUNS,
         succeeded=_count_succeeded(runs),
         volumes=_follow(data.volumes, days),
         warehouse=name_warehouse(settings),

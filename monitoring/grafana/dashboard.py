@@ -43,7 +43,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from monitoring.prometheus_queries import PREFIX
+from monitoring.metrics.queries import PREFIX
 
 FILE = Path(__file__).parent / "listenhouse.json"
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from benchmarks.merge_plan import NestedScanError, merge_plans, refuse_nested_scans
-from ingestion.landing import load
+from ingestion.landing.load import load
 from simulator import World, WorldConfig, running
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from operations.daily_run.audit import Audit
 from tests.dbt_project.landing import boundary
 from tests.dbt_project.parsed_project import parsed_project
 from tests.dbt_project.warehouse_build import Warehouse
-from warehouse.audit import Audit
 
 UNIT = (
     "insert into intermediate.changed_units (model_name, key_1, invocation_id) values (%s, 'x', %s)"

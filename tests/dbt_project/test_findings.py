@@ -17,9 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from ingestion.landing.withdrawal import plan_withdrawal, withdraw
 from ingestion.load_command import load_with_progress
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
-from ingestion.withdrawal import plan_withdrawal, withdraw
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from tests.conftest import free_port
 from tests.dbt_project.artifacts import Manifest
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse

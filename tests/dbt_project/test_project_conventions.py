@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 import psycopg
 import pytest
 
-from ingestion.crawl_ledger import create_crawls
+from ingestion.landing.crawl_ledger import create_crawls
 from recommender.tables import create_tables as create_recommendation_tables
 from tests.dbt_project.artifacts import (
     Manifest,

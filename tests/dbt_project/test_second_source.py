@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from monitoring.listening_data import read_listening
+from monitoring.listening_page.data import read_listening
 from tests.dbt_project.landing import Landing
 from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD, BUILD_LISTENING, LISTENING_TESTS, Warehouse

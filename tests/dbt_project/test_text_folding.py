@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from operations.services import embedded_postgres
 from tests import programs
 from tests.conftest import free_port
 from tests.dbt_project.warehouse_build import Warehouse
-from warehouse import embedded_postgres
 from warehouse.settings import Settings
 
 LOCALES = {

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from ingestion import landing as landing_module
-from ingestion.landing import load
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
-from ingestion.withdrawal import plan_withdrawal, withdraw
+from ingestion.landing import load as landing_module
+from ingestion.landing.load import load
+from ingestion.landing.withdrawal import plan_withdrawal, withdraw
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from tests.dbt_project.warehouse_build import BUILD_LISTENING, LISTENING_TESTS, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from warehouse.run_lock import hold_run_lock

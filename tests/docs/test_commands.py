@@ -28,8 +28,8 @@ from tests.dbt_project.warehouse_build import Warehouse
 from tests.docs.snippets import SNIPPETS, Snippet
 from warehouse.settings import METRICS_PORT, PROJECT_ROOT, SERVING_PORT
 
-DAILY_RUN = "tests/warehouse/test_daily_run.py"
-DAILY_STEPS = "tests/warehouse/test_daily_steps.py"
+DAILY_RUN = "tests/operations/test_daily_run.py"
+DAILY_STEPS = "tests/operations/test_daily_steps.py"
 DLT = "tests/ingestion/test_dlt_commands.py"
 WITHDRAWAL = "tests/ingestion/test_withdrawal.py"
 RECOMMENDER = "tests/recommender/test_end_to_end.py"
@@ -59,23 +59,23 @@ ELSEWHERE = {
     "listenhouse down": (DAILY_RUN, "listenhouse down"),
     "listenhouse run": (DAILY_RUN, "listenhouse run"),
     # exits with 1 on the warehouse of this test, in which things went wrong
-    "listenhouse check": ("tests/warehouse/test_sanity_check.py", "listenhouse check"),
+    "listenhouse check": ("tests/operations/test_sanity_check.py", "listenhouse check"),
     "listenhouse alerts": ("tests/monitoring/alerts/test_command.py", "listenhouse alerts"),
     "listenhouse metrics serve": (
         "tests/monitoring/metrics/test_prometheus_metrics.py",
         "listenhouse metrics serve",
     ),
-    "listenhouse grant": ("tests/warehouse/test_grant.py", "run_grant"),
-    "listenhouse forget": ("tests/warehouse/test_forget.py", "listenhouse forget"),
-    "listenhouse prune": ("tests/warehouse/test_retention.py", "run_prune"),
+    "listenhouse grant": ("tests/operations/test_grant.py", "run_grant"),
+    "listenhouse forget": ("tests/operations/test_forget.py", "listenhouse forget"),
+    "listenhouse prune": ("tests/operations/test_retention.py", "run_prune"),
     "listenhouse heartbeat": (DAILY_STEPS, "listenhouse heartbeat"),
     "listenhouse vacuum": (DAILY_STEPS, "listenhouse vacuum"),
     "listenhouse withdraw": (WITHDRAWAL, "listenhouse withdraw"),
-    "listenhouse redate": ("tests/warehouse/test_sanity_check.py", "run_redate"),
+    "listenhouse redate": ("tests/operations/test_sanity_check.py", "run_redate"),
     "listenhouse retrain": (RECOMMENDER, "listenhouse retrain"),
     "listenhouse recommend": (RECOMMENDER, "listenhouse recommend"),
     "listenhouse rollback-model": ("tests/recommender/test_command.py", "run_rollback"),
-    "listenhouse serve": ("tests/warehouse/test_api_server.py", "COMMAND serve"),
+    "listenhouse serve": ("tests/operations/test_api_server.py", "COMMAND serve"),
 }
 """By the beginning of a command: who executes it, and what is to be read there."""
 

@@ -18,6 +18,7 @@ from random import Random
 import psycopg
 from psycopg import sql
 
+from operations.services import embedded_postgres
 from simulator import Rates, World, WorldConfig, create_app, running
 from tests.conftest import free_port
 from tests.dbt_project.warehouse_build import BUILD_LISTENING
@@ -35,7 +36,6 @@ from tests.drills.oracle import (
 from tests.drills.processes import Ending, Meanwhile, Scene, copy_folder, run_build, run_load
 from tests.drills.proxy import Proxy, running_proxy
 from tests.private import exposed_files
-from warehouse import embedded_postgres
 from warehouse.database import connect
 from warehouse.settings import Settings
 

@@ -22,10 +22,10 @@ import psutil
 import psycopg
 
 POINTS: tuple[tuple[str, str], ...] = (
-    ("crawl", "ingestion.pages:PageReader.read"),
-    ("crawl", "ingestion.spool:Spool.append"),
-    ("compare", "ingestion.landing:_read_landed"),
-    ("compare", "ingestion.landing:_find_carried"),
+    ("crawl", "ingestion.crawl.pages:PageReader.read"),
+    ("crawl", "ingestion.crawl.spool:Spool.append"),
+    ("compare", "ingestion.landing.load:_read_landed"),
+    ("compare", "ingestion.landing.load:_find_carried"),
     ("abort", "dlt.pipeline.pipeline:Pipeline.abort_packages"),
     ("extract", "dlt.pipeline.pipeline:Pipeline.extract"),
     ("extract", "dlt.common.storages.load_package:PackageStorage.create_package"),
@@ -41,10 +41,10 @@ POINTS: tuple[tuple[str, str], ...] = (
     ("load", "dlt.common.storages.load_package:PackageStorage.complete_job"),
     ("load", "dlt.load.load:Load.complete_package"),
     ("load", "dlt.common.storages.load_package:PackageStorage.complete_loading_package"),
-    ("secure", "ingestion.landing:_secure_tables"),
-    ("commit", "ingestion.landing:record_rejections"),
-    ("commit", "ingestion.landing:commit_crawl"),
-    ("report", "ingestion.landing:_count_versions"),
+    ("secure", "ingestion.landing.load:_secure_tables"),
+    ("commit", "ingestion.landing.load:record_rejections"),
+    ("commit", "ingestion.landing.load:commit_crawl"),
+    ("report", "ingestion.landing.load:_count_versions"),
 )
 """Step and function; each gives two points, before and after the call."""
 

@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 
 Canonical = Mapping[str, list[str]]
 """Sorted canonical rows by table."""

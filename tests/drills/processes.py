@@ -37,7 +37,7 @@ from warehouse.settings import PROJECT_ROOT, Settings
 Meanwhile = Callable[[int], None]
 """What happens while a process runs; given its id."""
 
-LONGEST_SECONDS = 120
+MAX_SECONDS = 120
 """A process that takes longer hangs."""
 
 
@@ -132,7 +132,7 @@ def _run(
         wait([process.sentinel], kill.seconds)
         if process.is_alive() and process.pid is not None:
             strike(kill.method, process.pid, scene.victim)
-    if not wait([process.sentinel], LONGEST_SECONDS):
+    if not wait([process.sentinel], MAX_SECONDS):
         hung = True
         process.kill()
     process.join()
@@ -166,7 +166,7 @@ def _enter(target: Callable[..., None], scene: Scene, kill: Kill | None, *argume
 
 
 def _load(scene: Scene, trail: Trail, kill: Kill | None, now: datetime) -> None:
-    from ingestion import landing  # noqa: PLC0415
+    from ingestion.landing import load as landing  # noqa: PLC0415
     from warehouse.run_lock import hold_run_lock  # noqa: PLC0415
 
     os.environ["LISTENHOUSE_HOME"] = str(scene.settings.home)

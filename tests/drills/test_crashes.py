@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from tests.drills.bench import DATABASE, Bench
 from tests.drills.killer import POINTS, Kill, drop_connections
 from tests.drills.proxy import Fault
@@ -98,7 +98,7 @@ def test_the_very_first_load_can_be_killed_again_and_again(bench: Bench, point: 
 
 def test_builds_that_die_after_a_load_that_died_are_healed_by_the_next(built_bench: Bench) -> None:
     bench = built_bench
-    committed = Kill("kill", "before ingestion.landing:_count_versions")
+    committed = Kill("kill", "before ingestion.landing.load:_count_versions")
     assert bench.load(1, committed).code == -9
     assert bench.days == [0, 1]
     assert bench.compare_landing(0, at_rest=True) == []
@@ -120,7 +120,7 @@ def test_a_build_killed_in_any_kind_of_model_is_healed_by_the_next(built_bench: 
 
 @pytest.mark.rare
 def test_a_run_killed_between_load_and_build_is_healed_by_the_build(built_bench: Bench) -> None:
-    committed = Kill("kill", "before ingestion.landing:_count_versions")
+    committed = Kill("kill", "before ingestion.landing.load:_count_versions")
     assert built_bench.load(1, committed).code == -9
     assert built_bench.days == [0, 1]
     assert built_bench.compare_landing(0, at_rest=True) == []
@@ -195,9 +195,9 @@ def test_a_signal_during_the_merge_ends_the_load_between_two_jobs(
     ("method", "point"),
     [
         ("crash", f"before {COMMIT}"),
-        ("disconnect", "before ingestion.landing:commit_crawl"),
+        ("disconnect", "before ingestion.landing.load:commit_crawl"),
         pytest.param("crash", f"before {MERGE}", marks=pytest.mark.rare),
-        pytest.param("crash", "before ingestion.landing:commit_crawl", marks=pytest.mark.rare),
+        pytest.param("crash", "before ingestion.landing.load:commit_crawl", marks=pytest.mark.rare),
         pytest.param("disconnect", f"before {MERGE}", marks=pytest.mark.rare),
         pytest.param("disconnect", f"before {COMMIT}", marks=pytest.mark.rare),
     ],
@@ -254,7 +254,7 @@ def test_a_laptop_that_sleeps_for_a_day_in_the_middle_of_a_crawl(bench: Bench) -
     "point",
     [
         f"after {MERGE}",
-        pytest.param("before ingestion.landing:commit_crawl", marks=pytest.mark.rare),
+        pytest.param("before ingestion.landing.load:commit_crawl", marks=pytest.mark.rare),
     ],
 )
 def test_a_day_that_died_and_was_not_run_again_leaves_the_next_day_exact(

@@ -46,7 +46,7 @@ def test_a_run_for_a_day_already_done_changes_nothing(bench: Bench) -> None:
 @pytest.mark.rare
 def test_a_build_beside_a_half_merged_load_builds_the_day_before(built_bench: Bench) -> None:
     bench = built_bench
-    merged = Kill("kill", "before ingestion.landing:commit_crawl")
+    merged = Kill("kill", "before ingestion.landing.load:commit_crawl")
     assert bench.load(1, merged).code == -9
     assert bench.build(None, *BUILD_LISTENING, "--full-refresh").code == 0
     assert bench.compare_marts(0) == []

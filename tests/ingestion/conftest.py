@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingestion.landing import LoadReport, load
-from ingestion.pages import HttpCounters
+from ingestion.crawl.pages import HttpCounters
+from ingestion.landing.load import LoadReport, load
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ingestion.spotify.export import is_single_file, read_export
-from ingestion.spotify.landing import ImportReport, import_files
+from ingestion.sources.spotify.export import is_single_file, read_export
+from ingestion.sources.spotify.landing import ImportReport, import_files
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import PROJECT_ROOT, Settings
 

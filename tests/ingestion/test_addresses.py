@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestion.addresses import address_of, addresses_in, find_addresses
+from ingestion.landing.addresses import address_of, addresses_in, find_addresses
 
 ANA, JOSE = "ana@example.com", "jos\N{LATIN SMALL LETTER E WITH ACUTE}@example.com"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.moovitamix import ENDPOINTS
-from ingestion.pages import HttpCounters, PageReader
+from ingestion.crawl.pages import HttpCounters, PageReader
+from ingestion.sources.moovitamix import ENDPOINTS
 from tests.ingestion.scripted_api import Answer, ScriptedApi, serve, user
 from warehouse.errors import SourceError
 from warehouse.settings import Settings

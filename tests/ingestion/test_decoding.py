@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ingestion.decoding import MalformedPageError, decode_page, person_of_rejected
-from ingestion.moovitamix import ENDPOINTS
+from ingestion.crawl.decoding import MalformedPageError, decode_page, person_of_rejected
+from ingestion.sources.moovitamix import ENDPOINTS
 from tests.ingestion.scripted_api import ScriptedApi, user
 
 USERS, _, HISTORIES = ENDPOINTS

@@ -7,16 +7,16 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from operations.checks.check_result import CheckStatus
+from operations.checks.erasures import check_erasures
+from operations.erasure.errors import ErasureError
+from operations.erasure.forget_command import run_forget
+from operations.roles import grant
 from tests.conftest import DATABASE
 from tests.ingestion.conftest import Landing
 from tests.ingestion.scripted_api import ScriptedApi, user
 from tests.roles import roles_dropped
-from warehouse.checks.erasures import check_erasures
-from warehouse.checks.finding import Status
-from warehouse.erasure import ErasureError
 from warehouse.errors import ConsentError
-from warehouse.forget_command import run_forget
-from warehouse.roles import grant
 from warehouse.run_lock import hold_run_lock
 
 FORMS = (
@@ -104,7 +104,7 @@ def test_what_is_left_of_a_person_keeps_the_erasure_open(
         landing.connection.execute("refresh materialized view theirs; drop table if exists lists")
     assert log.read_text() == "to \N{EURO SIGN} *****************, a.user2@example.org"
     (finding,) = check_erasures(landing.connection)
-    assert (finding.status, finding.figures) == (Status.WRONG, {"open": 1})
+    assert (finding.status, finding.figures) == (CheckStatus.WRONG, {"open": 1})
 
     landing.connection.execute("drop table letters; drop materialized view theirs")
     for person in ("2", "6"):

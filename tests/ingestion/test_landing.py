@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import ingestion.landing
-import ingestion.merge
-from ingestion.landing import load
-from ingestion.merge import LoadPackage
+import ingestion.landing.load
+import ingestion.landing.merge
+from ingestion.landing.load import load
+from ingestion.landing.merge import LoadPackage
 from tests.commands import run_command
 from tests.ingestion.conftest import Landing
 from tests.ingestion.scripted_api import (
@@ -538,7 +538,7 @@ def test_a_load_whose_clock_is_ahead_of_the_servers_lands_nothing(
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(hours=hours)
 
-    monkeypatch.setattr("ingestion.landing.datetime", Clock)
+    monkeypatch.setattr("ingestion.landing.load.datetime", Clock)
     with pytest.raises(ClockError, match=r"the clock of .+ ahead of the database server's; set"):
         landing.load()
     # found before the crawl
@@ -731,14 +731,14 @@ def test_a_load_that_lost_its_lock_cannot_commit(
 ) -> None:
     landing.load()
     api.records["users"][0] = user(1, gender="Male")
-    merge = ingestion.merge.merge
+    merge = ingestion.landing.merge.merge
 
     def merge_and_lose_the_lock(*arguments: Any) -> LoadPackage:
         package = merge(*arguments)
         landing.connection.execute("select pg_terminate_backend(%s)", (lock.info.backend_pid,))
         return package
 
-    monkeypatch.setattr(ingestion.landing, "merge", merge_and_lose_the_lock)
+    monkeypatch.setattr(ingestion.landing.load, "merge", merge_and_lose_the_lock)
     with (
         pytest.raises(DatabaseError, match="failed in the middle of the run"),
         hold_run_lock(landing.settings) as lock,

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from ingestion.crawl import CrawledEndpoint, Landed, crawl_endpoint
-from ingestion.decoding import Page
-from ingestion.moovitamix import ENDPOINTS
-from ingestion.pages import HttpCounters, PageReader
-from ingestion.undeclared_fields import MAX_UNDECLARED_COLUMNS
+from ingestion.crawl.crawl import CrawledEndpoint, Landed, crawl_endpoint
+from ingestion.crawl.decoding import Page
+from ingestion.crawl.pages import HttpCounters, PageReader
+from ingestion.crawl.undeclared_fields import MAX_UNDECLARED_COLUMNS
+from ingestion.sources.moovitamix import ENDPOINTS
 from tests.ingestion.scripted_api import Answer, ScriptedApi, serve, user
 from warehouse.errors import IncompleteCrawlError, SourceError
 from warehouse.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ingestion.endpoint import Endpoint
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from warehouse.settings import PROJECT_ROOT
 
 SOURCES = PROJECT_ROOT / "dbt_project/models/staging/moovitamix/_moovitamix__sources.yml"

@@ -12,21 +12,21 @@ import msgspec
 import psycopg
 import pytest
 
-from ingestion.spotify.export import read_export
-from ingestion.spotify.import_command import run_import
-from ingestion.spotify.landing import ImportReport
-from ingestion.spotify.listens import (
+from ingestion.sources.spotify.export import read_export
+from ingestion.sources.spotify.import_command import run_import
+from ingestion.sources.spotify.landing import ImportReport
+from ingestion.sources.spotify.listens import (
     IS_EPISODE,
     MIN_PLAYED_MS,
     NO_TRACK,
     TOO_SHORT,
     why_no_listen,
 )
-from ingestion.spotify.records import AccountStream, Stream
+from ingestion.sources.spotify.records import AccountStream, Stream
+from operations.erasure.forget_command import run_forget
 from tests.commands import run_command
 from tests.ingestion.spotify_export import EXAMPLE, import_export
 from warehouse.errors import LandingError, ListenhouseError
-from warehouse.forget_command import run_forget
 from warehouse.settings import PROJECT_ROOT, Settings
 
 STREAMS_TABLE = "raw_spotify.streams"

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ingestion import landing as landing_module
-from ingestion.crawl_ledger import next_boundary
-from ingestion.landing import LoadReport
-from ingestion.moovitamix import ENDPOINTS, LANDING_SCHEMA
-from ingestion.withdrawal import Withdrawal, WithdrawalError, plan_withdrawal, withdraw
+from ingestion.landing import load as landing_module
+from ingestion.landing.crawl_ledger import next_boundary
+from ingestion.landing.load import LoadReport
+from ingestion.landing.withdrawal import Withdrawal, WithdrawalError, plan_withdrawal, withdraw
+from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
 from tests.commands import run_command
 from tests.ingestion.conftest import Landing
 from tests.ingestion.scripted_api import ScriptedApi, history, track, user

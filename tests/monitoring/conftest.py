@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from psycopg import sql
 
-from ingestion.landing import load
+from ingestion.landing.load import load
 from ingestion.load_command import run_load
 from simulator import World, WorldConfig, create_app, running
 from tests import programs

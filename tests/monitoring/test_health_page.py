@@ -16,17 +16,17 @@ from playwright.sync_api import Browser, Page
 
 from ingestion.load_command import run_load
 from monitoring import wording
-from monitoring.health_data import (
+from monitoring.health_page.data import (
     DAYS,
     DECISIONS,
     RUNS,
     TRAININGS,
-    Finding,
+    FindingRow,
     HealthData,
     NodeResult,
     read_health,
 )
-from monitoring.health_page import make_page, render_page, write_page
+from monitoring.health_page.page import make_page, render_page, write_page
 from tests.commands import run_command
 from tests.conftest import free_port
 from tests.dbt_project.warehouse_build import Warehouse
@@ -518,7 +518,7 @@ def test_text_is_text_whatever_is_in_it(browser: Browser, data: HealthData, tmp_
     tag = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & \"'` "
     evil = tag + "long" * 200
     run = replace(data.runs[-1], status="failed", message=f"{evil}\nand {evil}", failed_step=evil)
-    finding = Finding(evil, evil, "critical", evil, evil, run.run_id, MADE_AT, False)
+    finding = FindingRow(evil, evil, "critical", evil, evil, run.run_id, MADE_AT, False)
     shown = replace(
         data,
         findings=[finding],
@@ -653,7 +653,7 @@ def test_models_of_another_version_end_in_one_line(copied: Warehouse, tmp_path: 
 
 def report(url: str, home: Path, *arguments: str) -> Any:
     environment = {"LISTENHOUSE_DATABASE_URL": url, "LISTENHOUSE_HOME": str(home)}
-    return run_command("listenhouse", "report", *arguments, environment=environment)
+    return run_command("listenhouse", "pages", "health", *arguments, environment=environment)
 
 
 def test_the_command_writes_the_page(watched: Warehouse, tmp_path: Path) -> None:
@@ -681,7 +681,7 @@ def test_a_database_that_is_down_is_said_in_one_line(tmp_path: Path, own: bool) 
     environment = {"LISTENHOUSE_HOME": str(tmp_path), "LISTENHOUSE_PORT": str(port)}
     if not own:
         environment["LISTENHOUSE_DATABASE_URL"] = f"postgresql://me:secret@127.0.0.1:{port}/house"
-    outcome = run_command("listenhouse", "report", environment=environment)
+    outcome = run_command("listenhouse", "pages", "health", environment=environment)
     assert outcome.returncode == 1
     assert ("`listenhouse up`" if own else "check LISTENHOUSE_DATABASE_URL") in outcome.stderr
     assert "secret" not in outcome.stderr

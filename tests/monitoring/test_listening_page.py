@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page
 
-from monitoring.listening_data import PERIODS, ListeningData, read_listening
-from monitoring.listening_page import render_page, write_page
+from monitoring.listening_page.data import PERIODS, ListeningData, read_listening
+from monitoring.listening_page.page import render_page, write_page
 from tests.commands import run_command
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.monitoring.browsing import VIEWPORTS, opened_page, overlaps
@@ -410,7 +410,7 @@ def test_an_odd_date_does_not_stretch_the_page(
 
 def test_the_command_writes_the_page(warehouse: Warehouse, tmp_path: Path) -> None:
     environment = {"LISTENHOUSE_DATABASE_URL": warehouse.url, "LISTENHOUSE_HOME": str(tmp_path)}
-    outcome = run_command("listenhouse", "dashboard", environment=environment)
+    outcome = run_command("listenhouse", "pages", "listening", environment=environment)
 
     file = tmp_path / "pages" / "listening.html"
     assert outcome.returncode == 0, outcome.stderr
@@ -431,7 +431,8 @@ def test_what_is_missing_is_said_in_one_line(
 ) -> None:
     outcome = run_command(
         "listenhouse",
-        "dashboard",
+        "pages",
+        "listening",
         *arguments,
         environment={
             "LISTENHOUSE_DATABASE_URL": warehouse.url,

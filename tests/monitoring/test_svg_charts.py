@@ -9,7 +9,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from monitoring.svg_charts import (
+from monitoring.page.svg_charts import (
     Bar,
     Caption,
     Estimate,

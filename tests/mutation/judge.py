@@ -26,13 +26,13 @@ import psycopg
 from dbt.cli.main import dbtRunner
 from psycopg import sql
 
+from operations.services import embedded_postgres
 from tests.conftest import empty_database, free_port
 from tests.dbt_invocation import invoke
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.test_history_of_crawls import days
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.mutation.mutators import Mutant, mutants_of
-from warehouse import embedded_postgres
 from warehouse.settings import PROJECT_ROOT, Settings
 
 TEMPLATE = "unchanged"

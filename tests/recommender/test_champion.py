@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recommender.champion import judge, load_champion, plan_rollback, reconcile, roll_back
+from recommender.champion import apply_decision, load_champion, plan_rollback, reconcile, roll_back
 from recommender.gate import Decision
 from recommender.models import POPULARITY
 from recommender.registry import CHALLENGER, CHAMPION, PREVIOUS_CHAMPION, Registry, Version
@@ -56,11 +56,11 @@ def test_the_gate_promotes_and_refuses(trained: House) -> None:
     registry = trained.registry()
     assert aliases(registry) == {CHAMPION: "2", PREVIOUS_CHAMPION: "1"}
 
-    judge(registry, trained.connection, register(registry), WORSE)
+    apply_decision(registry, trained.connection, register(registry), WORSE)
     reconcile(registry, trained.connection)
     assert aliases(registry) == {CHAMPION: "2", PREVIOUS_CHAMPION: "1", CHALLENGER: "3"}
 
-    judge(registry, trained.connection, register(registry), BETTER)
+    apply_decision(registry, trained.connection, register(registry), BETTER)
     assert aliases(registry) == {CHAMPION: "4", PREVIOUS_CHAMPION: "2"}
     assert decisions(trained) == [*FIRST, ("refused", "2", "3"), ("promoted", "2", "4")]
     (last,) = trained.rows(
@@ -123,12 +123,14 @@ def test_the_previous_champion_takes_the_place_of_a_broken_one(
     assert len(decisions(trained)) == 3
 
 
-@pytest.mark.parametrize("heir", ["1", None])
-def test_a_champion_whose_file_is_back_is_champion_again(trained: House, heir: str | None) -> None:
+@pytest.mark.parametrize("successor", ["1", None])
+def test_a_champion_whose_file_is_back_is_champion_again(
+    trained: House, successor: str | None
+) -> None:
     registry = trained.registry()
     files = {path: path.read_bytes() for path in trained.artifacts()}
     break_artifact(trained, registry, "2")
-    if heir is None:
+    if successor is None:
         break_artifact(trained, registry, "1")
     for _ in range(2):
         load_champion(registry, trained.connection)
@@ -142,7 +144,7 @@ def test_a_champion_whose_file_is_back_is_champion_again(trained: House, heir: s
 
     assert aliases(registry) == {CHAMPION: "2", PREVIOUS_CHAMPION: "1"}
     # the last decision is what the finding reads
-    assert decisions(trained)[-1] == ("restored", heir or "2", "2")
+    assert decisions(trained)[-1] == ("restored", successor or "2", "2")
     assert [decision for decision, _, _ in decisions(trained)].count("restored") == 1
     reconcile(registry, trained.connection)
     assert decisions(trained)[-1][0] == "restored"
@@ -184,7 +186,7 @@ def test_a_promotion_that_died_half_way_is_completed_by_the_next_command(
     with monkeypatch.context() as patch:
         patch.setattr(Registry, "point", die_behind_the_champion)
         with pytest.raises(DiedError):
-            judge(registry, trained.connection, challenger, BETTER)
+            apply_decision(registry, trained.connection, challenger, BETTER)
     assert aliases(registry) == {CHAMPION: "3", CHALLENGER: "3", PREVIOUS_CHAMPION: "1"}
 
     reconcile(registry, trained.connection)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ingestion.landing import load
+from ingestion.landing.load import load
 from simulator import World, WorldConfig, create_app, running
 from tests.commands import run_command
 from tests.dbt_project.warehouse_build import Warehouse

@@ -15,11 +15,11 @@ import yaml
 from fastapi import FastAPI
 from psycopg import sql
 
+from operations.services.api_server import configure
 from recommender.tables import create_tables
 from serving.app import create_app
 from tests.conftest import empty_database, free_port
 from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
-from warehouse.api_server import configure
 from warehouse.settings import PROJECT_ROOT, Settings
 
 SOURCE = "moovitamix"

@@ -19,13 +19,13 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
+from operations.roles import grant, grant_login
+from operations.services import embedded_postgres
 from serving.database import Database
 from tests.conftest import free_port
 from tests.roles import roles_dropped
 from tests.serving.conftest import create_marts, fill, serving, settings_for
 from tests.serving.test_lists import LIST, problem, tracks
-from warehouse import embedded_postgres
-from warehouse.roles import grant, grant_login
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import PROJECT_ROOT, Settings
 

@@ -23,7 +23,7 @@ from dbt.adapters.postgres.connections import PostgresConnectionManager, Postgre
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ingestion.landing_pipeline import landing_pipeline
+from ingestion.landing.pipeline import landing_pipeline
 from tests.conftest import free_port
 from tests.dbt_project.test_profile import render
 from tests.odd_sessions import ODD

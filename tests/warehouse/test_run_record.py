@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from ingestion.crawl.pages import PageReader
 from ingestion.endpoint import Endpoint
-from ingestion.load_record import recorded_requests
-from ingestion.moovitamix import ENDPOINTS
-from ingestion.pages import PageReader
+from ingestion.landing.load_record import recorded_requests
+from ingestion.sources.moovitamix import ENDPOINTS
 from tests.ingestion.scripted_api import Answer, ScriptedApi, serve, user
 from warehouse.errors import SourceError, Termination
 from warehouse.ops.run_history import read_runs

@@ -29,7 +29,7 @@ START = pendulum.datetime(2026, 1, 1, tz="UTC")
 # Listenhouse ends a step in time by itself, and tells; this is for a process that hears nothing
 _MARGIN = timedelta(minutes=5)
 
-_LONGEST_WAIT = timedelta(hours=1)
+_MAX_WAIT = timedelta(hours=1)
 
 # a run tells people by itself when it fails: not yet in a try that Airflow will repeat
 _NO_ALERTS_YET = "{{ ' --no-alerts' if ti.try_number <= ti.max_tries else '' }}"
@@ -97,7 +97,7 @@ def listenhouse(
         retries=retries,
         retry_delay=timedelta(seconds=retry_wait_seconds),
         retry_exponential_backoff=2,
-        max_retry_delay=_LONGEST_WAIT,
+        max_retry_delay=_MAX_WAIT,
         execution_timeout=timedelta(seconds=timeout_seconds) + _MARGIN,
         on_failure_callback=tell_of_failed_day if is_of_day else tell_of_failure,
     )

@@ -18,7 +18,7 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[1]
 HOUSE = FOLDER.parents[1]
 
-LONGEST_SECONDS = 3000
+MAX_SECONDS = 3000
 """When a command hangs, however busy the machine."""
 
 
@@ -50,7 +50,7 @@ class Orchestra:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LONGEST_SECONDS,
+            timeout=MAX_SECONDS,
             check=False,
         )
 

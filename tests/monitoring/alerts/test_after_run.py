@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.alerts.after_run import alerts_afterwards
+from monitoring.alerts.after_run import check_alerts_after
 from tests.conftest import free_port
 from tests.monitoring.alerts.conftest import Configure, Findings, Hooks
 from warehouse.errors import BusyError, SourceError, Termination
@@ -22,12 +22,12 @@ def one(configure: Configure, hooks: Hooks) -> Settings:
 
 
 def run_well(settings: Settings) -> None:
-    with alerts_afterwards(settings):
+    with check_alerts_after(settings):
         pass
 
 
 def run_badly(settings: Settings, error: BaseException) -> None:
-    with pytest.raises(type(error)) as raised, alerts_afterwards(settings):
+    with pytest.raises(type(error)) as raised, check_alerts_after(settings):
         raise error
     assert raised.value is error
 

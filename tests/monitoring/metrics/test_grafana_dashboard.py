@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from monitoring.grafana import dashboard
-from monitoring.prometheus_queries import PARTS, PREFIX
+from monitoring.metrics.queries import PARTS, PREFIX
 from warehouse.settings import METRICS_PORT, PROJECT_ROOT
 
 GRAFANA = PROJECT_ROOT / "monitoring" / "grafana"

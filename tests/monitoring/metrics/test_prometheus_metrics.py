@@ -28,10 +28,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingestion.load_command import run_load
-from monitoring import prometheus_metrics
 from monitoring.grafana import dashboard
-from monitoring.prometheus_metrics import read_metrics, start_server, write_metrics
-from monitoring.prometheus_queries import PARTS, PREFIX
+from monitoring.metrics import exporter as prometheus_metrics
+from monitoring.metrics.exporter import read_metrics, start_server, write_metrics
+from monitoring.metrics.queries import PARTS, PREFIX
 from tests import programs
 from tests.commands import run_command, start_command
 from tests.conftest import free_port

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitoring.prometheus_queries import PARTS, PREFIX
+from monitoring.metrics.queries import PARTS, PREFIX
 from tests.monitoring.metrics.programs import RULES, promtool
 from warehouse.settings import PROJECT_ROOT
 

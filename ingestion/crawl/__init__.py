@@ -1,0 +1,1 @@
+"""Reading the API: pages, records, and the proof that nothing is missing."""

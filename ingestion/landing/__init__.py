@@ -1,0 +1,1 @@
+"""What was read becomes versions in the database: the merge, the ledger of crawls, quarantine."""

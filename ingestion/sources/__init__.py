@@ -1,0 +1,1 @@
+"""The sources there are, each in a package of its own."""

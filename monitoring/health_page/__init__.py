@@ -1,0 +1,1 @@
+"""The health page: how the warehouse is today, what is wrong, and what to do."""

@@ -1,0 +1,1 @@
+"""The listening dashboard: who listens to what, from the marts alone."""

@@ -1,0 +1,482 @@
+"""What the listening dashboard shows, counted in the marts.
+
+In: a connection that may read the marts. Out: a `ListeningData` of counts by day, week, genre,
+track and artist, whose size does not grow with the number of listens. No user is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from warehouse.errors import DatabaseError
+
+PERIODS = (7, 30, 90)
+"""Lengths of the periods, in days up to the last one with listens; the last period is all."""
+
+GENRES = 24
+"""Genres that the page can be filtered by: those heard most."""
+
+CHART_LENGTH = 10
+"""Tracks, artists and genres in a ranking."""
+
+MAX_DAILY = 1096
+"""Days that the daily chart goes back, at most: one odd date must not stretch the page."""
+
+COHORTS = 12
+"""Weeks of first listens that are followed, and for how many weeks."""
+
+_TABLES = ("fct_listens", "bridge_track_genres", "dim_artists", "dim_genres", "dim_tracks")
+
+# A listen is in the selection of everything, number 0, and in that of each chosen genre of its
+# track. Its age is the shortest period that it is in.
+_SELECTED: LiteralString = """
+    selections as (
+        select track_key, 0 as selection from dim_tracks
+        union all
+        select
+            bridge_track_genres.track_key,
+            array_position(%(genres)s::text[], coalesce(dim_genres.genre_name, '')) as selection
+        from bridge_track_genres
+        inner join dim_genres on bridge_track_genres.genre_key = dim_genres.genre_key
+        where coalesce(dim_genres.genre_name, '') = any(%(genres)s::text[])
+        group by 1, 2
+    ),
+
+    listens as (
+        select
+            selections.selection,
+            width_bucket(%(last_day)s::date - fct_listens.listened_date, %(periods)s::int[]) as age,
+            date_trunc('week', fct_listens.listened_date)::date as week,
+            fct_listens.*
+        from fct_listens
+        inner join selections on fct_listens.track_key = selections.track_key
+    ),
+
+    periods as (
+        select period from generate_series(0, cardinality(%(periods)s::int[])) as period
+    )
+"""
+
+_SPAN: LiteralString = """
+    select
+        min(listened_date),
+        max(listened_date),
+        count(*),
+        count(*) filter (where listened_at_source <> 'first_observed_at'),
+        count(*) filter (
+            where listened_at_source <> 'first_observed_at' and listened_at <> listened_date
+        )
+    from fct_listens
+"""
+
+_GENRES: LiteralString = """
+    with
+
+    genre_listens as (
+        select
+            width_bucket(%(last_day)s::date - fct_listens.listened_date, %(periods)s::int[]) as age,
+            coalesce(dim_genres.genre_name, '') as genre_name,
+            count(*) as listen_count
+        from fct_listens
+        inner join bridge_track_genres on fct_listens.track_key = bridge_track_genres.track_key
+        inner join dim_genres on bridge_track_genres.genre_key = dim_genres.genre_key
+        group by 1, 2
+    ),
+
+    ranked as (
+        select
+            period,
+            genre_name,
+            sum(listen_count)::bigint as listen_count,
+            row_number() over (
+                partition by period order by sum(listen_count) desc, genre_name
+            ) as place
+        from genre_listens
+        inner join generate_series(0, cardinality(%(periods)s::int[])) as period on age <= period
+        group by period, genre_name
+    )
+
+    select period, genre_name, listen_count
+    from ranked
+    where place <= %(genre_count)s
+    order by period, place
+"""
+
+_DAYS: LiteralString = """
+    select selection, listened_date, count(*)
+    from listens
+    where listened_date >= %(first_charted_day)s
+    group by 1, 2
+"""
+
+_WEEKS: LiteralString = """
+    , active as (
+        select selection, week, source_name, user_id
+        from listens
+        where user_id is not null
+        group by 1, 2, 3, 4
+    ),
+
+    numbered as (
+        select
+            selection,
+            week,
+            week = min(week) over (partition by selection, source_name, user_id) as is_new
+        from active
+    )
+
+    select selection, week, count(*), count(*) filter (where is_new)
+    from numbered
+    where week >= %(first_charted_day)s::date - 6
+    group by 1, 2
+"""
+
+# the youngest listen of a listener says in which periods the listener is counted
+_TOTALS: LiteralString = """
+    , listeners as (
+        select selection, min(age) as age
+        from listens
+        where user_id is not null
+        group by selection, source_name, user_id
+    ),
+
+    tracks as (
+        select selection, min(age) as age
+        from listens
+        where track_id is not null
+        group by selection, source_name, track_id
+    ),
+
+    counted as (
+        select selection, age, count(*) as listens, 0 as listeners, 0 as tracks
+        from listens
+        group by 1, 2
+        union all
+        select selection, age, 0, count(*), 0 from listeners group by 1, 2
+        union all
+        select selection, age, 0, 0, count(*) from tracks group by 1, 2
+    )
+
+    select
+        selection, period, sum(listens)::bigint, sum(listeners)::bigint, sum(tracks)::bigint
+    from counted
+    inner join periods on counted.age <= periods.period
+    group by 1, 2
+"""
+
+_TRACKS: LiteralString = """
+    , counted as (
+        select selection, age, source_name, track_id, count(*) as listen_count
+        from listens
+        where track_id is not null
+        group by 1, 2, 3, 4
+    ),
+
+    ranked as (
+        select
+            selection,
+            period,
+            source_name,
+            track_id,
+            sum(listen_count)::bigint as listen_count,
+            row_number() over (
+                partition by selection, period
+                order by sum(listen_count) desc, source_name, track_id
+            ) as place
+        from counted
+        inner join periods on counted.age <= periods.period
+        group by selection, period, source_name, track_id
+    )
+
+    select
+        ranked.selection,
+        ranked.period,
+        dim_tracks.track_name,
+        dim_tracks.artist_name,
+        ranked.listen_count
+    from ranked
+    left join dim_tracks
+        on
+            ranked.source_name = dim_tracks.source_name
+            and ranked.track_id = dim_tracks.track_id
+            and dim_tracks.is_current
+    where ranked.place <= %(chart_length)s
+    order by ranked.selection, ranked.period, ranked.place
+"""
+
+_ARTISTS: LiteralString = """
+    , counted as (
+        select listens.selection, listens.age, dim_tracks.artist_key, count(*) as listen_count
+        from listens
+        inner join dim_tracks on listens.track_key = dim_tracks.track_key
+        group by 1, 2, 3
+    ),
+
+    ranked as (
+        select
+            counted.selection,
+            periods.period,
+            dim_artists.artist_name,
+            sum(counted.listen_count)::bigint as listen_count,
+            row_number() over (
+                partition by counted.selection, periods.period
+                order by sum(counted.listen_count) desc, counted.artist_key
+            ) as place
+        from counted
+        inner join periods on counted.age <= periods.period
+        inner join dim_artists on counted.artist_key = dim_artists.artist_key
+        where dim_artists.artist_name is not null
+        group by counted.selection, periods.period, counted.artist_key, dim_artists.artist_name
+    )
+
+    select selection, period, artist_name, listen_count
+    from ranked
+    where place <= %(chart_length)s
+    order by selection, period, place
+"""
+
+_HOURS: LiteralString = """
+    , counted as (
+        select
+            selection,
+            age,
+            (extract(isodow from listened_at) - 1) * 24 + extract(hour from listened_at) as cell,
+            count(*) as listen_count
+        from listens
+        where listened_at_source <> 'first_observed_at'
+        group by 1, 2, 3
+    )
+
+    select selection, period, cell::int, sum(listen_count)::bigint
+    from counted
+    inner join periods on counted.age <= periods.period
+    group by 1, 2, 3
+"""
+
+_COHORTS: LiteralString = """
+    with
+
+    active as (
+        select
+            source_name, user_id, date_trunc('week', listened_date)::date as week
+        from fct_listens
+        where user_id is not null
+        group by 1, 2, 3
+    ),
+
+    followed as (
+        select week, min(week) over (partition by source_name, user_id) as first_week
+        from active
+    ),
+
+    recent as (
+        select first_week
+        from followed
+        where first_week + 13 <= %(last_day)s
+        group by 1
+        order by 1 desc
+        limit %(cohorts)s
+    )
+
+    select first_week, (week - first_week) / 7, count(*)
+    from followed
+    inner join recent using (first_week)
+    where week + 6 <= %(last_day)s and (week - first_week) / 7 <= %(cohorts)s
+    group by 1, 2
+    order by 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class ListeningData:
+    """The figures behind the page.
+
+    Lists by selection have everything first, then each of `genres`; lists by period have the
+    periods of `PERIODS`, then everything.
+
+    Attributes:
+        first_day: Day of the first listen; None when there is none.
+        last_day: Day of the last listen, which periods end at.
+        listen_count: Rows of the fact.
+        timed_count: Those with a time of the source's own, played or updated, not a crawl's.
+        has_hours: Whether those times hold more than a day.
+        first_charted_day: Where `days` begin.
+        genres: Names of the genres to filter by, most heard first; an empty one stands for
+            tracks without a genre.
+        genre_charts: By period: genre and listens, most heard first.
+        days: By selection: listens of each day from `first_charted_day` to `last_day`.
+        first_week: The Monday that `active` and `new` begin at.
+        active: By selection: listeners of each week.
+        new: By selection: those of them who listened for the first time.
+        totals: By selection and period: listens, listeners and tracks.
+        tracks: By selection and period: name, artist and listens, most heard first.
+        artists: By selection and period: name and listens, most heard first.
+        hours: By selection and period: listens of each hour of the week, Monday 0:00 UTC
+            first; None where none fell into the period.
+        cohorts: First week, and listeners of that week and of each whole week since.
+    """
+
+    first_day: date | None
+    last_day: date | None
+    listen_count: int
+    timed_count: int
+    has_hours: bool
+    first_charted_day: date | None
+    genres: Sequence[str]
+    genre_charts: Sequence[Sequence[tuple[str, int]]]
+    days: Sequence[Sequence[int]]
+    first_week: date | None
+    active: Sequence[Sequence[int]]
+    new: Sequence[Sequence[int]]
+    totals: Sequence[Sequence[tuple[int, int, int]]]
+    tracks: Sequence[Sequence[Sequence[tuple[str | None, str | None, int]]]]
+    artists: Sequence[Sequence[Sequence[tuple[str, int]]]]
+    hours: Sequence[Sequence[Sequence[int] | None]]
+    cohorts: Sequence[tuple[date, Sequence[int]]]
+
+
+def read_listening(connection: psycopg.Connection, schema: str) -> ListeningData:
+    """Counts what the page shows, all of it as of one moment.
+
+    Args:
+        connection: Connection to the warehouse, in autocommit mode.
+        schema: Schema of the marts.
+
+    Raises:
+        DatabaseError: The marts are not there or cannot be read; says what to do.
+    """
+    try:
+        with connection.transaction():
+            connection.execute("set transaction isolation level repeatable read read only")
+            connection.execute(
+                sql.SQL("set local search_path to {}").format(sql.Identifier(schema))
+            )
+            _require_marts(connection, schema)
+            return _count(connection)
+    except psycopg.Error as error:
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise DatabaseError(
+            f"The marts in schema {schema} could not be read ({cause}): run `dbt build`, and "
+            "check that the user in LISTENHOUSE_DATABASE_URL may read that schema."
+        ) from error
+
+
+def _require_marts(connection: psycopg.Connection, schema: str) -> None:
+    found = {
+        row[0]
+        for row in connection.execute(
+            "select tablename from pg_tables where schemaname = %s", (schema,)
+        )
+    }
+    missing = [table for table in _TABLES if table not in found]
+    if missing:
+        raise DatabaseError(
+            f"There is no {schema}.{missing[0]} to make the page from: run `listenhouse run`, or "
+            "`dbt build` where a load was landed already."
+        )
+
+
+def _count(connection: psycopg.Connection) -> ListeningData:
+    span = connection.execute(_SPAN).fetchone() or (None, None, 0, 0, 0)
+    first_day, last_day, listen_count, timed_count, timed_to_the_hour = span
+    if last_day is None:
+        return ListeningData(
+            None, None, 0, 0, False, None, [], [], [], None, [], [], [], [], [], [], []
+        )
+    first_charted_day = max(first_day, last_day - timedelta(days=MAX_DAILY - 1))
+    parameters: dict[str, Any] = {
+        "last_day": last_day,
+        "first_charted_day": first_charted_day,
+        "periods": list(PERIODS),
+        "genre_count": GENRES,
+        "chart_length": CHART_LENGTH,
+        "cohorts": COHORTS,
+    }
+    genre_charts: list[list[tuple[str, int]]] = [[] for _ in range(len(PERIODS) + 1)]
+    for period, name, count in connection.execute(_GENRES, parameters):
+        genre_charts[period].append((name, count))
+    genres = [name for name, _ in genre_charts[-1]]
+    parameters["genres"] = genres
+
+    def rows(statement: LiteralString) -> list[tuple[Any, ...]]:
+        selected: LiteralString = "with " + _SELECTED + statement
+        return connection.execute(selected, parameters).fetchall()
+
+    selections = len(genres) + 1
+    first_week = _monday(first_charted_day)
+    weeks = rows(_WEEKS)
+    day_counts = {(selection, day): count for selection, day, count in rows(_DAYS)}
+    week_range = _range(first_week, _monday(last_day), 7)
+    return ListeningData(
+        first_day=first_day,
+        last_day=last_day,
+        listen_count=listen_count,
+        timed_count=timed_count,
+        has_hours=timed_to_the_hour > 0,
+        first_charted_day=first_charted_day,
+        genres=genres,
+        genre_charts=[chart[:CHART_LENGTH] for chart in genre_charts],
+        days=_by_selection(selections, _range(first_charted_day, last_day), day_counts),
+        first_week=first_week,
+        active=_by_selection(selections, week_range, {row[:2]: row[2] for row in weeks}),
+        new=_by_selection(selections, week_range, {row[:2]: row[3] for row in weeks}),
+        totals=_totals(selections, rows(_TOTALS)),
+        tracks=_charts(selections, rows(_TRACKS)),
+        artists=_charts(selections, rows(_ARTISTS)),
+        hours=_hours(selections, rows(_HOURS) if timed_to_the_hour else []),
+        cohorts=_cohorts(last_day, connection.execute(_COHORTS, parameters).fetchall()),
+    )
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _range(first: date, last: date, step: int = 1) -> list[date]:
+    return [first + timedelta(days=days) for days in range(0, (last - first).days + 1, step)]
+
+
+def _by_selection(
+    selections: int, days: Sequence[date], counts: Mapping[tuple[Any, ...], int]
+) -> list[list[int]]:
+    return [[counts.get((number, day), 0) for day in days] for number in range(selections)]
+
+
+def _totals(selections: int, rows: Sequence[tuple[Any, ...]]) -> list[list[tuple[int, int, int]]]:
+    totals = [[(0, 0, 0)] * (len(PERIODS) + 1) for _ in range(selections)]
+    for selection, period, *counts in rows:
+        totals[selection][period] = (counts[0], counts[1], counts[2])
+    return totals
+
+
+def _charts(selections: int, rows: Sequence[tuple[Any, ...]]) -> list[list[list[Any]]]:
+    charts: list[list[list[Any]]] = [
+        [[] for _ in range(len(PERIODS) + 1)] for _ in range(selections)
+    ]
+    for selection, period, *entry in rows:
+        charts[selection][period].append(tuple(entry))
+    return charts
+
+
+def _hours(selections: int, rows: Sequence[tuple[Any, ...]]) -> list[list[list[int] | None]]:
+    hours: list[list[list[int] | None]] = [[None] * (len(PERIODS) + 1) for _ in range(selections)]
+    for selection, period, cell, count in rows:
+        cells = hours[selection][period] or [0] * (7 * 24)
+        cells[cell] = count
+        hours[selection][period] = cells
+    return hours
+
+
+def _cohorts(last_day: date, rows: Sequence[tuple[Any, ...]]) -> list[tuple[date, list[int]]]:
+    cohorts: dict[date, list[int]] = {}
+    for first_week, week, count in rows:
+        whole_weeks = ((last_day + timedelta(days=1)) - first_week).days // 7
+        counts = cohorts.setdefault(first_week, [0] * min(whole_weeks, COHORTS + 1))
+        counts[week] = count
+    return list(cohorts.items())

@@ -1,0 +1,1 @@
+"""The metrics of the warehouse, for Prometheus."""

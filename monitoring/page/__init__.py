@@ -1,0 +1,1 @@
+"""What both pages share: one template environment, one style, charts without a script."""

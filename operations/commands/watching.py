@@ -1,0 +1,183 @@
+"""How it is: `check`, `pages`, `alerts`, `metrics`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from operations.commands.help import WholeHelpGroup, examples
+from operations.commands.signals import end_on_sigterm
+from warehouse.settings import Settings, read_settings
+
+
+@click.command(
+    epilog=examples("listenhouse check", "listenhouse check --rejected", "listenhouse check --json")
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--rejected", is_flag=True, help="List every record in quarantine.")
+def check(as_json: bool, rejected: bool) -> None:
+    """Check source, landing and marts; exit 1 when something is wrong."""
+    from operations.checks.check_result import CheckStatus  # noqa: PLC0415
+    from operations.checks.sanity_check import check_all  # noqa: PLC0415
+    from operations.checks.sanity_table import print_report, to_json  # noqa: PLC0415
+
+    report = check_all(read_settings())
+    if as_json:
+        click.echo(to_json(report, list_rejections=rejected))
+    else:
+        print_report(report, list_rejections=rejected)
+    sys.exit(1 if report.count(CheckStatus.WRONG) else 0)
+
+
+@click.command(
+    epilog=examples(
+        "listenhouse pages",
+        "listenhouse pages health --output /srv/www/health.html",
+        "listenhouse pages listening --schema as_of_20260301_marts",
+    )
+)
+@click.argument("page", required=False, type=click.Choice(("health", "listening")))
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write PAGE to, instead of one in the folder pages of LISTENHOUSE_HOME.",
+)
+@click.option(
+    "--schema", default="marts", show_default=True, help="Schema of the marts, for listening."
+)
+def pages(page: str | None, output: Path | None, schema: str) -> None:
+    """Write the health page and the listening dashboard, or one: HTML files that open offline."""
+    if output and not page:
+        raise click.UsageError("--output is where one page goes: name it, health or listening.")
+    settings = read_settings()
+    # the first needs no marts
+    if page != "listening":
+        _write_health_page(settings, (output or settings.health_page_file).absolute())
+    if page != "health":
+        _write_listening_page(settings, (output or settings.listening_page_file).absolute(), schema)
+
+
+def _write_listening_page(settings: Settings, file: Path, schema: str) -> None:
+    from monitoring.listening_page.page import write_page  # noqa: PLC0415
+
+    # a spinner where a terminal watches: a million listens take some seconds to count
+    with Console(stderr=True).status("Counting listens"), _with_the_users_umask(settings, file):
+        data = write_page(settings, file, schema)
+    size = file.stat().st_size / 1_000_000
+    click.echo(f"{data.listen_count:,} listens in {file} ({size:.1f} MB): open it in a browser.")
+
+
+def _write_health_page(settings: Settings, file: Path) -> None:
+    from monitoring.health_page.page import write_page  # noqa: PLC0415
+
+    with _with_the_users_umask(settings, file):
+        verdict = write_page(settings, file)
+    size = file.stat().st_size / 1_000
+    click.echo(
+        f"{verdict.word}: {verdict.sentence} See {file} ({size:.0f} kB): open it in a browser."
+    )
+
+
+@click.group(cls=WholeHelpGroup)
+def alerts() -> None:
+    """Tell people what is wrong, or show what they were told."""
+
+
+@alerts.command("check", epilog=examples("listenhouse alerts check"))
+def check_alerts() -> None:
+    """Tell each target what is news to it; exit 1 when one cannot be told."""
+    from monitoring.alerts.command import run_check  # noqa: PLC0415
+
+    sys.exit(0 if run_check(read_settings()) else 1)
+
+
+@alerts.command("test", epilog=examples("listenhouse alerts test"))
+def test_alerts() -> None:
+    """Send a test to each target and say what happened; exit 1 when one cannot be told."""
+    from monitoring.alerts.command import run_test  # noqa: PLC0415
+
+    sys.exit(0 if run_test(read_settings()) else 1)
+
+
+@alerts.command("summary", epilog=examples("listenhouse alerts summary --days 7"))
+@click.option(
+    "--days", type=click.IntRange(1, 31), default=1, show_default=True, help="How far back."
+)
+def summarize(days: int) -> None:
+    """Mail how the warehouse was of late; exit 1 when it does not arrive."""
+    from monitoring.alerts.command import run_summary  # noqa: PLC0415
+
+    sys.exit(0 if run_summary(read_settings(), days) else 1)
+
+
+@alerts.command("list", epilog=examples("listenhouse alerts list --json"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def list_alerts(as_json: bool) -> None:
+    """Show what is wrong, as last checked, and who was told."""
+    from monitoring.alerts import command  # noqa: PLC0415
+
+    command.list_alerts(read_settings(), as_json=as_json)
+
+
+@click.group(cls=WholeHelpGroup)
+def metrics() -> None:
+    """Prometheus metrics: serve them, or print them once."""
+
+
+@metrics.command("serve", epilog=examples("listenhouse metrics serve --port 9101"))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="TCP port, instead of LISTENHOUSE_METRICS_PORT."
+)
+def serve_metrics(host: str, port: int | None) -> None:
+    """Serve /metrics until Ctrl-C; each scrape reads the warehouse anew."""
+    from monitoring.metrics.exporter import start_server  # noqa: PLC0415
+
+    end_on_sigterm()
+    settings = read_settings()
+    port = port or settings.metrics_port
+    server, thread = start_server(settings, host, port)
+    click.echo(f"Metrics at http://{host}:{port}/metrics; Ctrl-C stops.")
+    with suppress(KeyboardInterrupt):
+        thread.join()
+    server.shutdown()
+
+
+@metrics.command(
+    "show",
+    epilog=examples("listenhouse metrics show --output /var/lib/node_exporter/listenhouse.prom"),
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write this file instead, as node_exporter's textfile collector reads it.",
+)
+def show_metrics(output: Path | None) -> None:
+    """Print the metrics once."""
+    from monitoring.metrics.exporter import read_metrics, write_metrics  # noqa: PLC0415
+
+    settings = read_settings()
+    if output:
+        with _with_the_users_umask(settings, output.absolute()):
+            write_metrics(settings, output)
+    else:
+        click.echo(read_metrics(settings), nl=False)
+
+
+@contextmanager
+def _with_the_users_umask(settings: Settings, output: Path) -> Iterator[None]:
+    """Leaves to the user who may read a file, where it is not written to LISTENHOUSE_HOME."""
+    if output.is_relative_to(settings.home):
+        yield
+        return
+    private = os.umask(click.get_current_context().find_root().obj)
+    try:
+        yield
+    finally:
+        os.umask(private)

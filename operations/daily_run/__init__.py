@@ -1,0 +1,1 @@
+"""A day: its steps, what limits, resumes and watches them, and what it says at its end."""

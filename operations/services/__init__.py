@@ -1,0 +1,1 @@
+"""What runs beside the day: PostgreSQL, the simulator, the API; where it is, how it starts."""

@@ -1,0 +1,194 @@
+"""Who is forgotten is gone: from every table, the disk, and every crawl to come."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from ingestion.landing.load import load
+from tests.conftest import empty_database
+from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
+from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
+from tests.recommendations import supersede
+from warehouse.errors import LandingError
+from warehouse.run_lock import hold_run_lock
+from warehouse.settings import Settings
+
+GONE = 990_077
+CANARIES = ("zebra.quagga", "Zebrafirst", "Quaggalast", "okapi.new", str(GONE))
+"""What is of nobody else: addresses, names and the id."""
+
+
+@dataclass(frozen=True)
+class House:
+    """A warehouse with a person in it.
+
+    Attributes:
+        settings: Its settings.
+        warehouse: dbt, and what it built.
+        api: The source, which goes on serving the person.
+    """
+
+    settings: Settings
+    warehouse: Warehouse
+    api: ScriptedApi
+
+    def load(self) -> dict[str, tuple[int, int, int]]:
+        """Loads a day; returns rows landed, rejected and forgotten, by endpoint."""
+        with hold_run_lock(self.settings) as lock:
+            figures = load(self.settings, lock).crawl.figures
+        return {
+            name: (counts.landed, counts.rejected, counts.forgotten)
+            for name, counts in figures.items()
+        }
+
+    def forget(self, person: int) -> str:
+        """Forgets a person by the command; returns what it said."""
+        outcome = self.warehouse.command(
+            *("listenhouse", "forget", str(person), "--yes"),
+            environment={"LISTENHOUSE_HOME": str(self.settings.home)},
+        )
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        return outcome.stdout
+
+
+def relation_files(connection: psycopg.Connection) -> list[Path]:
+    """The files of the database's tables, indexes and catalogs, as they are on the disk."""
+    connection.execute("checkpoint")
+    row = connection.execute(
+        "select current_setting('data_directory'), oid from pg_database"
+        " where datname = current_database()"
+    ).fetchone()
+    assert row is not None
+    return [file for file in Path(row[0], "base", str(row[1])).iterdir() if file.is_file()]
+
+
+def files_with(connection: psycopg.Connection, needles: list[bytes]) -> set[bytes]:
+    """Which of these bytes are in the database's files."""
+    return {
+        needle
+        for file in relation_files(connection)
+        for content in [file.read_bytes()]
+        for needle in needles
+        if needle in content
+    }
+
+
+@pytest.fixture(scope="module")
+def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Two days landed, built and recommended; the person changed, and was rejected once."""
+    folder = tmp_path_factory.mktemp("forget")
+    api = ScriptedApi()
+    gone = user(
+        GONE,
+        first_name="Zebrafirst",
+        last_name="Quaggalast",
+        email="zebra.quagga@example.org",
+        favorite_genres="Okapi",
+    )
+    api.records = {
+        "users": [*(user(number) for number in range(1, 31)), gone],
+        "tracks": [track(number) for number in range(1, 41)],
+        "listen_history": [
+            *(history(number, [number, number + 1, 7]) for number in range(1, 31)),
+            history(GONE, [7, 8, 9, 39]),
+        ],
+    }
+    with empty_database(postgres_server) as url, serve(api):
+        settings = Settings(
+            home=folder / "home", external_database_url=url, external_api_url=api.url
+        )
+        house = House(settings, Warehouse(url, folder), api)
+        house.load()
+        api.records["users"][-1] = gone | {"email": "okapi.new@example.org", "gender": "Male"}
+        # not this record, but a second one of theirs: it does not fit
+        api.records["listen_history"].append(
+            history(GONE, "zebra.quagga@example.org", created_at="2026-03-02T10:00:00.000001")
+        )
+        house.load()
+        house.warehouse.dbt(*BUILD_UNTESTED)
+        # in a process of its own: MLflow remembers databases by URL, and other tests share it
+        recommended = house.warehouse.command(
+            *("listenhouse", "recommend"), environment={"LISTENHOUSE_HOME": str(settings.home)}
+        )
+        assert recommended.returncode == 0, recommended.stderr
+        with psycopg.connect(url) as connection:
+            made = connection.execute("select for_date, now() from recommendations.batches")
+            supersede(connection, *(made.fetchone() or ()))
+        house.warehouse.dbt("run", "--select", "fct_recommendation_outcomes+")
+        house.warehouse.execute(
+            "create table marts.copy_of_an_analyst as"
+            " select user_key, 1 as score from marts.fct_listens"
+        )
+        yield house
+
+
+def test_a_person_is_forgotten_and_stays_so(house: House) -> None:
+    pages = house.settings.home / "pages" / "old.html"
+    pages.parent.mkdir()
+    pages.write_text("<p>zebra.quagga@example.org</p>")
+    with psycopg.connect(house.warehouse.url, autocommit=True) as connection:
+        keys = [
+            UUID(str(key)).bytes
+            for (key,) in house.warehouse.query(
+                f"select user_key from marts.dim_users where user_id = '{GONE}'"
+            )
+        ]
+        needles = [*(canary.encode() for canary in CANARIES), struct.pack("<q", GONE), *keys]
+        assert len(keys) == 2
+        assert files_with(connection, needles) == set(needles)
+
+        said = house.forget(GONE)
+
+        assert "Forgotten" in said
+        assert "marts.copy_of_an_analyst" in said
+        assert files_with(connection, needles) == set()
+    assert pages.read_text() == f"<p>{'*' * len('zebra.quagga@example.org')}</p>"
+    assert not list((house.settings.home / "dlt").rglob("*.parquet"))
+    # who, when and how much; not whom
+    ((by, done, counts),) = house.warehouse.query(
+        "select erased_by, completed_at is not null, counts from raw_moovitamix.erasures"
+    )
+    assert "as listenhouse" in by
+    assert done
+    assert counts["raw_moovitamix.users"] == 2
+    assert counts["raw_moovitamix.rejected_records"] == 1
+    assert counts["marts.fct_listens"] == 4
+    for generation in ("", "superseded_"):
+        assert counts[f"recommendations.{generation}recommendations"] == 20
+        assert counts[f"recommendations.{generation}popularity_shadow"] == 20
+        batch = f"select user_count, short_list_count from recommendations.{generation}batches"
+        assert house.warehouse.query(batch) == [(30, 0)]
+    assert house.warehouse.query(
+        "select status from ops.runs where command = 'listenhouse forget'"
+    ) == [("succeeded",)]
+    logs = "".join(file.read_text() for file in house.settings.log_directory.iterdir())
+    assert not [canary for canary in CANARIES if canary in logs]
+
+    # the source serves them still, the record that does not fit as well
+    assert house.load() == {
+        "users": (30, 0, 1),
+        "tracks": (40, 0, 0),
+        "listen_history": (30, 0, 2),
+    }
+    house.warehouse.dbt(*BUILD)
+    built = house.warehouse.fingerprints()
+    house.warehouse.dbt(*BUILD_UNTESTED, "--full-refresh")
+    assert house.warehouse.fingerprints() == built
+    with psycopg.connect(house.warehouse.url, autocommit=True) as connection:
+        assert files_with(connection, needles) == set()
+
+    key = house.settings.erasure_key_file
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.rename(key.with_suffix(".away"))
+    with pytest.raises(LandingError, match="the key of their tombstones is not there"):
+        house.load()
+    other = replace(house, settings=replace(house.settings, erasure_key="another" * 8))
+    with pytest.raises(LandingError, match="the key of their tombstones is another one"):
+        other.load()
