@@ -24,7 +24,7 @@ clean: ## Stop and delete everything that was made here: data, environment, cach
 	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
-	@ruff check && ruff format --check && deptry . && lint-imports
+	@ruff check && ruff format --check && deptry . && lint-imports --no-logo
 	@mypy & types=$$!; sqlfluff lint --processes 2 dbt_project tests/dbt; sql=$$?; wait $$types && exit $$sql
 
 format: .venv/dev ## Mend style in place

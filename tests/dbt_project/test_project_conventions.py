@@ -513,6 +513,14 @@ def engine_specific_sql(manifest: Manifest) -> Iterator[str]:
             yield macro["name"]
 
 
+def columns_listed_twice(manifest: Manifest) -> Iterator[str]:
+    # a CTE lists them, and the contract does: what is selected from it at the end is all
+    last_select = re.compile(r"\nselect\n(?:    \w+,?\n)+from \w+\n*\Z")
+    for model in manifest.models:
+        if last_select.search(f"{model['raw_code']}\n"):
+            yield model["name"]
+
+
 def models_with_logic_without_unit_test(manifest: Manifest) -> Iterator[str]:
     # its rows are compared with Python's calendar in test_dates.py: a year is too long to list
     tested = {test["model"] for test in manifest.nodes("unit_test")} | {"dim_dates"}
@@ -523,6 +531,7 @@ RULES: list[Rule] = [
     chained_views,
     checks_of_what_cannot_be,
     checks_that_could_share_a_query,
+    columns_listed_twice,
     direct_join_to_source,
     downstream_models_dependent_on_source,
     duplicate_sources,

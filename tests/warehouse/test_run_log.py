@@ -191,7 +191,7 @@ def test_a_failure_is_one_line_on_the_terminal_and_a_stack_trace_in_the_file(
     assert last["error.message"] == run.stderr.strip()
     cause, failure = last["error.stack_trace"].split("\nHTTPError: ")
     assert "pages.py" in cause
-    assert "landing.py" in failure
+    assert "landing/load.py" in failure
 
 
 @pytest.mark.parametrize(

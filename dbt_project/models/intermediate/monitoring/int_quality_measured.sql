@@ -256,25 +256,6 @@ measured as (
         greatest(0, {{ seconds_between('started_at', 'committed_at') }}) as value
     from crawls
 
-),
-
-final as (
-
-    select
-        -- ids
-        crawl_id,
-        table_name,
-        measure,
-        detail,
-
-        -- measures
-        cast(value as {{ dbt.type_float() }}) as value,
-
-        -- timestamps
-        boundary_at,
-        committed_at
-    from measured
-
 )
 
-select * from final
+select * from measured

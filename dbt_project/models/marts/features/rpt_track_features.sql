@@ -149,19 +149,19 @@ final as (
 
     select
         -- keys
-        cast(track_key as {{ type_key() }}) as track_key,
-        cast(artist_key as {{ type_key() }}) as artist_key,
-        cast(album_key as {{ type_key() }}) as album_key,
+        track_key,
+        artist_key,
+        album_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(track_id as {{ dbt.type_string() }}) as track_id,
+        source_name,
+        track_id,
 
         -- attributes
-        cast(genre_names as {{ dbt.type_string() }}) as genre_names,
+        genre_names,
 
         -- measures
-        cast(duration_seconds as {{ dbt.type_int() }}) as duration_seconds,
+        duration_seconds,
         cast(listen_count as {{ dbt.type_int() }}) as listen_count,
         cast(listen_count_last_7_days as {{ dbt.type_int() }})
             as listen_count_last_7_days,
@@ -172,34 +172,15 @@ final as (
         cast(popularity_rank as {{ dbt.type_int() }}) as popularity_rank,
 
         -- booleans
-        cast(is_deleted as {{ dbt.type_boolean() }}) as is_deleted,
-        cast(is_inferred as {{ dbt.type_boolean() }}) as is_inferred,
+        is_deleted,
+        is_inferred,
 
         -- timestamps
-        cast(first_listened_at as {{ dbt.type_timestamp() }}) as first_listened_at,
-        cast(last_listened_at as {{ dbt.type_timestamp() }}) as last_listened_at,
-        cast(data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at
+        first_listened_at,
+        last_listened_at,
+        data_cutoff_at
     from described
 
 )
 
-select
-    track_key,
-    artist_key,
-    album_key,
-    source_name,
-    track_id,
-    genre_names,
-    duration_seconds,
-    listen_count,
-    listen_count_last_7_days,
-    listen_count_last_30_days,
-    listener_count,
-    repeat_listener_count,
-    popularity_rank,
-    is_deleted,
-    is_inferred,
-    first_listened_at,
-    last_listened_at,
-    data_cutoff_at
-from final
+select * from final

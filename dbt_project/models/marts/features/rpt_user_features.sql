@@ -93,16 +93,16 @@ final as (
 
     select
         -- keys
-        cast(user_key as {{ type_key() }}) as user_key,
-        cast(top_artist_key as {{ type_key() }}) as top_artist_key,
+        user_key,
+        top_artist_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(user_id as {{ dbt.type_string() }}) as user_id,
+        source_name,
+        user_id,
 
         -- attributes
-        cast(gender_group as {{ dbt.type_string() }}) as gender_group,
-        cast(favorite_genre_names as {{ dbt.type_string() }}) as favorite_genre_names,
+        gender_group,
+        favorite_genre_names,
 
         -- measures
         cast(favorite_genre_count as {{ dbt.type_int() }}) as favorite_genre_count,
@@ -111,37 +111,18 @@ final as (
         cast(track_count as {{ dbt.type_int() }}) as track_count,
         cast(repeated_track_count as {{ dbt.type_int() }}) as repeated_track_count,
         cast(artist_count as {{ dbt.type_int() }}) as artist_count,
-        cast(last_listened_days_ago as {{ dbt.type_int() }}) as last_listened_days_ago,
+        last_listened_days_ago,
 
         -- booleans
-        cast(is_deleted as {{ dbt.type_boolean() }}) as is_deleted,
-        cast(is_inferred as {{ dbt.type_boolean() }}) as is_inferred,
+        is_deleted,
+        is_inferred,
 
         -- timestamps
-        cast(first_listened_at as {{ dbt.type_timestamp() }}) as first_listened_at,
-        cast(last_listened_at as {{ dbt.type_timestamp() }}) as last_listened_at,
-        cast(data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at
+        first_listened_at,
+        last_listened_at,
+        data_cutoff_at
     from described
 
 )
 
-select
-    user_key,
-    top_artist_key,
-    source_name,
-    user_id,
-    gender_group,
-    favorite_genre_names,
-    favorite_genre_count,
-    listen_count,
-    current_listen_count,
-    track_count,
-    repeated_track_count,
-    artist_count,
-    last_listened_days_ago,
-    is_deleted,
-    is_inferred,
-    first_listened_at,
-    last_listened_at,
-    data_cutoff_at
-from final
+select * from final

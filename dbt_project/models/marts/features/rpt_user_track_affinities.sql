@@ -136,33 +136,23 @@ final as (
 
     select
         -- keys
-        cast(user_key as {{ type_key() }}) as user_key,
-        cast(track_key as {{ type_key() }}) as track_key,
+        user_key,
+        track_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(user_id as {{ dbt.type_string() }}) as user_id,
-        cast(track_id as {{ dbt.type_string() }}) as track_id,
+        source_name,
+        user_id,
+        track_id,
 
         -- measures
         cast(listen_count as {{ dbt.type_int() }}) as listen_count,
         cast(current_listen_count as {{ dbt.type_int() }}) as current_listen_count,
 
         -- timestamps
-        cast(first_listened_at as {{ dbt.type_timestamp() }}) as first_listened_at,
-        cast(last_listened_at as {{ dbt.type_timestamp() }}) as last_listened_at
+        first_listened_at,
+        last_listened_at
     from keyed
 
 )
 
-select
-    user_key,
-    track_key,
-    source_name,
-    user_id,
-    track_id,
-    listen_count,
-    current_listen_count,
-    first_listened_at,
-    last_listened_at
-from final
+select * from final

@@ -139,31 +139,6 @@ figures as (
 
     select * from transform_delays
 
-),
-
-final as (
-
-    select
-        -- ids
-        cast(crawl_id as {{ dbt.type_string() }}) as crawl_id,
-        cast(table_name as {{ dbt.type_string() }}) as table_name,
-        cast(measure as {{ dbt.type_string() }}) as measure,
-        cast(detail as {{ dbt.type_string() }}) as detail,
-
-        -- measures
-        cast(value as {{ dbt.type_float() }}) as value,
-
-        -- timestamps
-        cast(boundary_at as {{ dbt.type_timestamp() }}) as boundary_at
-    from figures
-
 )
 
-select
-    crawl_id,
-    table_name,
-    measure,
-    detail,
-    value,
-    boundary_at
-from final
+select * from figures

@@ -57,14 +57,4 @@ final as (
 
 )
 
-select
-    run_id,
-    endpoint,
-    request_count,
-    received_bytes,
-    retry_count,
-    latency_p50_seconds,
-    latency_p95_seconds,
-    latency_max_seconds,
-    requested_at
-from final
+select * from final

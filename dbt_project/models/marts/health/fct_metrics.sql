@@ -182,21 +182,15 @@ final as (
 
     select
         -- ids
-        cast(metric_name as {{ dbt.type_string() }}) as metric_name,
-        cast(subject as {{ dbt.type_string() }}) as subject,
+        metric_name,
+        subject,
         cast(measured_date as date) as measured_date,
 
         -- measures
         cast(value as {{ dbt.type_float() }}) as value,
-        cast(covered_hours as {{ dbt.type_float() }}) as covered_hours
+        covered_hours
     from metrics
 
 )
 
-select
-    metric_name,
-    subject,
-    measured_date,
-    value,
-    covered_hours
-from final
+select * from final

@@ -41,15 +41,4 @@ final as (
 
 )
 
-select
-    run_id,
-    unique_id,
-    node_name,
-    resource_type,
-    status,
-    message,
-    duration_seconds,
-    rows_affected,
-    failures,
-    run_at
-from final
+select * from final

@@ -51,10 +51,4 @@ final as (
 
 )
 
-select
-    run_id,
-    endpoint,
-    kind,
-    outcome,
-    outcome_count
-from final
+select * from final

@@ -31,8 +31,4 @@ final as (
 
 )
 
-select
-    run_id,
-    description,
-    changed_at
-from final
+select * from final

@@ -42,19 +42,4 @@ final as (
 
 )
 
-select
-    run_id,
-    crawl_id,
-    table_name,
-    reported_count,
-    landed_count,
-    duplicates_count,
-    rejected_count,
-    carried_count,
-    forgotten_count,
-    opened_count,
-    closed_count,
-    job_count,
-    job_bytes,
-    loaded_at
-from final
+select * from final

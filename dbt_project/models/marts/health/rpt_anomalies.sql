@@ -94,27 +94,27 @@ final as (
 
     select
         -- ids
-        cast(metric_name as {{ dbt.type_string() }}) as metric_name,
-        cast(subject as {{ dbt.type_string() }}) as subject,
+        metric_name,
+        subject,
         cast(measured_date as date) as measured_date,
 
         -- attributes
-        cast(method as {{ dbt.type_string() }}) as method,
-        cast(direction as {{ dbt.type_string() }}) as direction,
-        cast(severity as {{ dbt.type_string() }}) as severity,
-        cast(reason as {{ dbt.type_string() }}) as reason,
+        method,
+        direction,
+        severity,
+        reason,
 
         -- measures
         cast(history_days as {{ dbt.type_int() }}) as history_days,
-        cast(value as {{ dbt.type_float() }}) as value,
-        cast(expected as {{ dbt.type_float() }}) as expected,
-        cast(lower_bound as {{ dbt.type_float() }}) as lower_bound,
-        cast(upper_bound as {{ dbt.type_float() }}) as upper_bound,
-        cast(score as {{ dbt.type_float() }}) as score,
-        cast(change_ratio as {{ dbt.type_float() }}) as change_ratio,
+        value,
+        expected,
+        lower_bound,
+        upper_bound,
+        score,
+        change_ratio,
 
         -- booleans
-        cast(is_anomaly as {{ dbt.type_boolean() }}) as is_anomaly
+        is_anomaly
     from explained
     {% if is_incremental() -%}
     where measured_date >= cast({{ built_until() }} as date)
@@ -122,20 +122,4 @@ final as (
 
 )
 
-select
-    metric_name,
-    subject,
-    measured_date,
-    method,
-    direction,
-    severity,
-    reason,
-    history_days,
-    value,
-    expected,
-    lower_bound,
-    upper_bound,
-    score,
-    change_ratio,
-    is_anomaly
-from final
+select * from final

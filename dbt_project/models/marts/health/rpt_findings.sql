@@ -124,14 +124,4 @@ final as (
 
 )
 
-select
-    finding_key,
-    rule_name,
-    subject,
-    run_id,
-    severity,
-    message,
-    next_step,
-    is_event,
-    found_at
-from final
+select * from final

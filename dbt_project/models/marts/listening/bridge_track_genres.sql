@@ -40,12 +40,12 @@ final as (
 
     select
         -- keys
-        cast(track_key as {{ type_key() }}) as track_key,
-        cast(genre_key as {{ type_key() }}) as genre_key,
+        track_key,
+        genre_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(track_id as {{ dbt.type_string() }}) as track_id,
+        source_name,
+        track_id,
 
         -- measures
         cast(position as {{ dbt.type_int() }}) as position,
@@ -54,11 +54,4 @@ final as (
 
 )
 
-select
-    track_key,
-    genre_key,
-    source_name,
-    track_id,
-    position,
-    genre_count
-from final
+select * from final

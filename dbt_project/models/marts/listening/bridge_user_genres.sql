@@ -40,12 +40,12 @@ final as (
 
     select
         -- keys
-        cast(user_key as {{ type_key() }}) as user_key,
-        cast(genre_key as {{ type_key() }}) as genre_key,
+        user_key,
+        genre_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(user_id as {{ dbt.type_string() }}) as user_id,
+        source_name,
+        user_id,
 
         -- measures
         cast(position as {{ dbt.type_int() }}) as position,
@@ -54,11 +54,4 @@ final as (
 
 )
 
-select
-    user_key,
-    genre_key,
-    source_name,
-    user_id,
-    position,
-    genre_count
-from final
+select * from final

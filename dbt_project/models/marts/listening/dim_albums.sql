@@ -36,33 +36,6 @@ members as (
         null as artist_name,
         null as first_observed_at
 
-),
-
-final as (
-
-    select
-        -- keys
-        cast(album_key as {{ type_key() }}) as album_key,
-        cast(artist_key as {{ type_key() }}) as artist_key,
-
-        -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-
-        -- attributes
-        cast(album_title as {{ dbt.type_string() }}) as album_title,
-        cast(artist_name as {{ dbt.type_string() }}) as artist_name,
-
-        -- timestamps
-        cast(first_observed_at as {{ dbt.type_timestamp() }}) as first_observed_at
-    from members
-
 )
 
-select
-    album_key,
-    artist_key,
-    source_name,
-    album_title,
-    artist_name,
-    first_observed_at
-from final
+select * from members

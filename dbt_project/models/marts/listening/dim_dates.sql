@@ -130,23 +130,4 @@ final as (
 
 )
 
-select
-    date_day,
-    year_number,
-    quarter_of_year,
-    month_of_year,
-    month_name,
-    day_of_month,
-    day_of_year,
-    iso_year_number,
-    iso_week_of_year,
-    iso_day_of_week,
-    day_name,
-    season,
-    week_start_date,
-    month_start_date,
-    month_end_date,
-    quarter_start_date,
-    is_weekend,
-    is_month_end
-from final
+select * from final

@@ -57,29 +57,6 @@ members as (
         null as genre_name,
         false as is_listed
 
-),
-
-final as (
-
-    select
-        -- keys
-        cast(genre_key as {{ type_key() }}) as genre_key,
-
-        -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-
-        -- attributes
-        cast(genre_name as {{ dbt.type_string() }}) as genre_name,
-
-        -- booleans
-        cast(is_listed as {{ dbt.type_boolean() }}) as is_listed
-    from members
-
 )
 
-select
-    genre_key,
-    source_name,
-    genre_name,
-    is_listed
-from final
+select * from members

@@ -109,59 +109,38 @@ final as (
 
     select
         -- keys
-        cast(track_key as {{ type_key() }}) as track_key,
-        cast(artist_key as {{ type_key() }}) as artist_key,
-        cast(album_key as {{ type_key() }}) as album_key,
+        track_key,
+        artist_key,
+        album_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(track_id as {{ dbt.type_string() }}) as track_id,
+        source_name,
+        track_id,
         cast(version_number as {{ dbt.type_int() }}) as version_number,
 
         -- attributes
-        cast(track_name as {{ dbt.type_string() }}) as track_name,
-        cast(artist_name as {{ dbt.type_string() }}) as artist_name,
-        cast(songwriter_names as {{ dbt.type_string() }}) as songwriter_names,
-        cast(album_title as {{ dbt.type_string() }}) as album_title,
+        track_name,
+        artist_name,
+        songwriter_names,
+        album_title,
 
         -- measures
-        cast(duration_seconds as {{ dbt.type_int() }}) as duration_seconds,
+        duration_seconds,
 
         -- booleans
-        cast(is_current as {{ dbt.type_boolean() }}) as is_current,
-        cast(is_deleted as {{ dbt.type_boolean() }}) as is_deleted,
-        cast(is_inferred as {{ dbt.type_boolean() }}) as is_inferred,
+        is_current,
+        is_deleted,
+        is_inferred,
 
         -- timestamps
-        cast(created_at as {{ dbt.type_timestamp() }}) as created_at,
-        cast(updated_at as {{ dbt.type_timestamp() }}) as updated_at,
-        cast(first_observed_at as {{ dbt.type_timestamp() }}) as first_observed_at,
-        cast(valid_from as {{ dbt.type_timestamp() }}) as valid_from,
-        cast(valid_to as {{ dbt.type_timestamp() }}) as valid_to,
-        cast(deleted_at as {{ dbt.type_timestamp() }}) as deleted_at
+        created_at,
+        updated_at,
+        first_observed_at,
+        valid_from,
+        valid_to,
+        deleted_at
     from members
 
 )
 
-select
-    track_key,
-    artist_key,
-    album_key,
-    source_name,
-    track_id,
-    version_number,
-    track_name,
-    artist_name,
-    songwriter_names,
-    album_title,
-    duration_seconds,
-    is_current,
-    is_deleted,
-    is_inferred,
-    created_at,
-    updated_at,
-    first_observed_at,
-    valid_from,
-    valid_to,
-    deleted_at
-from final
+select * from final

@@ -91,45 +91,30 @@ final as (
 
     select
         -- keys
-        cast(user_key as {{ type_key() }}) as user_key,
+        user_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(user_id as {{ dbt.type_string() }}) as user_id,
+        source_name,
+        user_id,
         cast(version_number as {{ dbt.type_int() }}) as version_number,
 
         -- attributes
-        cast(gender_group as {{ dbt.type_string() }}) as gender_group,
+        gender_group,
 
         -- booleans
-        cast(is_current as {{ dbt.type_boolean() }}) as is_current,
-        cast(is_deleted as {{ dbt.type_boolean() }}) as is_deleted,
-        cast(is_inferred as {{ dbt.type_boolean() }}) as is_inferred,
+        is_current,
+        is_deleted,
+        is_inferred,
 
         -- timestamps
-        cast(created_at as {{ dbt.type_timestamp() }}) as created_at,
-        cast(updated_at as {{ dbt.type_timestamp() }}) as updated_at,
-        cast(first_observed_at as {{ dbt.type_timestamp() }}) as first_observed_at,
-        cast(valid_from as {{ dbt.type_timestamp() }}) as valid_from,
-        cast(valid_to as {{ dbt.type_timestamp() }}) as valid_to,
-        cast(deleted_at as {{ dbt.type_timestamp() }}) as deleted_at
+        created_at,
+        updated_at,
+        first_observed_at,
+        valid_from,
+        valid_to,
+        deleted_at
     from members
 
 )
 
-select
-    user_key,
-    source_name,
-    user_id,
-    version_number,
-    gender_group,
-    is_current,
-    is_deleted,
-    is_inferred,
-    created_at,
-    updated_at,
-    first_observed_at,
-    valid_from,
-    valid_to,
-    deleted_at
-from final
+select * from final

@@ -157,32 +157,32 @@ final as (
 
     select
         -- keys
-        cast(listen_key as {{ type_key() }}) as listen_key,
-        cast(history_key as {{ type_key() }}) as history_key,
-        cast(user_key as {{ type_key() }}) as user_key,
-        cast(track_key as {{ type_key() }}) as track_key,
+        listen_key,
+        history_key,
+        user_key,
+        track_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(user_id as {{ dbt.type_string() }}) as user_id,
-        cast(track_id as {{ dbt.type_string() }}) as track_id,
+        source_name,
+        user_id,
+        track_id,
 
         -- attributes
         cast(listened_date as date) as listened_date,
-        cast(listened_at_source as {{ dbt.type_string() }}) as listened_at_source,
+        listened_at_source,
 
         -- measures
         cast(occurrence as {{ dbt.type_int() }}) as occurrence,
         cast(position as {{ dbt.type_int() }}) as position,
 
         -- booleans
-        cast(is_in_current_record as {{ dbt.type_boolean() }}) as is_in_current_record,
+        is_in_current_record,
 
         -- timestamps
-        cast(listened_at as {{ dbt.type_timestamp() }}) as listened_at,
-        cast(history_created_at as {{ dbt.type_timestamp() }}) as history_created_at,
-        cast(first_observed_at as {{ dbt.type_timestamp() }}) as first_observed_at,
-        cast(record_changed_at as {{ dbt.type_timestamp() }}) as record_changed_at
+        listened_at,
+        history_created_at,
+        first_observed_at,
+        record_changed_at
     from keyed
 
 )

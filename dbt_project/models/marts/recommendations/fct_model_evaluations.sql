@@ -45,20 +45,4 @@ final as (
 
 )
 
-select
-    training_id,
-    source_name,
-    model_role,
-    candidate,
-    model_version,
-    split_name,
-    segment,
-    metric,
-    rank_cutoff,
-    value,
-    lower_bound,
-    upper_bound,
-    user_count,
-    data_cutoff_at,
-    trained_at
-from final
+select * from final

@@ -46,21 +46,4 @@ final as (
 
 )
 
-select
-    promotion_id,
-    training_id,
-    source_name,
-    from_version,
-    to_version,
-    decision,
-    decided_by,
-    reason,
-    metric,
-    code_version,
-    difference,
-    lower_bound,
-    upper_bound,
-    user_count,
-    data_cutoff_at,
-    decided_at
-from final
+select * from final

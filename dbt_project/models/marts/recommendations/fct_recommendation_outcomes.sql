@@ -329,23 +329,4 @@ final as (
 
 )
 
-select
-    source_name,
-    for_date,
-    user_id,
-    model_version,
-    list_source,
-    recommended_count,
-    converted_count,
-    converted_new_track_count,
-    shadow_count,
-    shadow_converted_count,
-    new_track_count,
-    is_hit,
-    is_superseded,
-    is_window_complete,
-    data_cutoff_at,
-    window_begins_at,
-    window_ends_at,
-    generated_at
-from final
+select * from final

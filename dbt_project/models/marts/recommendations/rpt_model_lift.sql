@@ -62,8 +62,8 @@ final as (
 
     select
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(model_version as {{ dbt.type_string() }}) as model_version,
+        source_name,
+        model_version,
 
         -- attributes
         cast(first_for_date as date) as first_for_date,
@@ -76,8 +76,8 @@ final as (
         cast(shadow_conversion_rate as {{ dbt.type_float() }})
             as shadow_conversion_rate,
         cast(lift as {{ dbt.type_float() }}) as lift,
-        cast(lift_lower as {{ dbt.type_float() }}) as lift_lower,
-        cast(lift_upper as {{ dbt.type_float() }}) as lift_upper,
+        lift_lower,
+        lift_upper,
         cast(
             {{ rounded('lift / nullif(shadow_conversion_rate, 0)') }}
             as {{ dbt.type_float() }}
@@ -86,17 +86,4 @@ final as (
 
 )
 
-select
-    source_name,
-    model_version,
-    first_for_date,
-    last_for_date,
-    user_count,
-    list_count,
-    conversion_rate,
-    shadow_conversion_rate,
-    lift,
-    lift_lower,
-    lift_upper,
-    relative_lift
-from final
+select * from final

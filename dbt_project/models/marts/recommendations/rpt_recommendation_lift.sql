@@ -99,9 +99,9 @@ final as (
 
     select
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        source_name,
         cast(for_date as date) as for_date,
-        cast(model_version as {{ dbt.type_string() }}) as model_version,
+        model_version,
 
         -- measures
         cast(user_count as {{ dbt.type_int() }}) as user_count,
@@ -113,38 +113,21 @@ final as (
             as new_track_conversion_rate,
         cast(user_hit_rate as {{ dbt.type_float() }}) as user_hit_rate,
         cast(lift as {{ dbt.type_float() }}) as lift,
-        cast(lift_lower as {{ dbt.type_float() }}) as lift_lower,
-        cast(lift_upper as {{ dbt.type_float() }}) as lift_upper,
+        lift_lower,
+        lift_upper,
         cast(
             {{ rounded('lift / nullif(shadow_conversion_rate, 0)') }}
             as {{ dbt.type_float() }}
         ) as relative_lift,
 
         -- booleans
-        cast(is_window_complete as {{ dbt.type_boolean() }}) as is_window_complete,
+        is_window_complete,
 
         -- timestamps
-        cast(data_cutoff_at as {{ dbt.type_timestamp() }}) as data_cutoff_at,
-        cast(window_ends_at as {{ dbt.type_timestamp() }}) as window_ends_at
+        data_cutoff_at,
+        window_ends_at
     from measured
 
 )
 
-select
-    source_name,
-    for_date,
-    model_version,
-    user_count,
-    new_track_count,
-    conversion_rate,
-    shadow_conversion_rate,
-    new_track_conversion_rate,
-    user_hit_rate,
-    lift,
-    lift_lower,
-    lift_upper,
-    relative_lift,
-    is_window_complete,
-    data_cutoff_at,
-    window_ends_at
-from final
+select * from final

@@ -52,10 +52,10 @@ final as (
 
     select
         -- keys
-        cast(artist_key as {{ type_key() }}) as artist_key,
+        artist_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        source_name,
         cast(listened_date as date) as listened_date,
 
         -- measures
@@ -65,10 +65,4 @@ final as (
 
 )
 
-select
-    artist_key,
-    source_name,
-    listened_date,
-    listen_count,
-    listener_count
-from final
+select * from final

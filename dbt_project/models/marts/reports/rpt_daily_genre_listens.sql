@@ -53,10 +53,10 @@ final as (
 
     select
         -- keys
-        cast(genre_key as {{ type_key() }}) as genre_key,
+        genre_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        source_name,
         cast(listened_date as date) as listened_date,
 
         -- measures
@@ -66,10 +66,4 @@ final as (
 
 )
 
-select
-    genre_key,
-    source_name,
-    listened_date,
-    listen_count,
-    listener_count
-from final
+select * from final

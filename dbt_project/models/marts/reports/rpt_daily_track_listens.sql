@@ -44,9 +44,9 @@ final as (
 
     select
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        source_name,
         cast(listened_date as date) as listened_date,
-        cast(track_id as {{ dbt.type_string() }}) as track_id,
+        track_id,
 
         -- measures
         cast(listen_count as {{ dbt.type_int() }}) as listen_count,
@@ -55,10 +55,4 @@ final as (
 
 )
 
-select
-    source_name,
-    listened_date,
-    track_id,
-    listen_count,
-    listener_count
-from final
+select * from final

@@ -61,18 +61,18 @@ final as (
 
     select
         -- keys
-        cast(artist_key as {{ type_key() }}) as artist_key,
+        artist_key,
 
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
-        cast(chart_kind as {{ dbt.type_string() }}) as chart_kind,
-        cast(chart_period as {{ dbt.type_string() }}) as chart_period,
+        source_name,
+        chart_kind,
+        chart_period,
         cast(period_start_date as date) as period_start_date,
         cast(chart_rank as {{ dbt.type_int() }}) as chart_rank,
-        cast(track_id as {{ dbt.type_string() }}) as track_id,
+        track_id,
 
         -- attributes
-        cast(item_name as {{ dbt.type_string() }}) as item_name,
+        item_name,
 
         -- measures
         cast(listen_count as {{ dbt.type_int() }}) as listen_count
@@ -80,14 +80,4 @@ final as (
 
 )
 
-select
-    artist_key,
-    source_name,
-    chart_kind,
-    chart_period,
-    period_start_date,
-    chart_rank,
-    track_id,
-    item_name,
-    listen_count
-from final
+select * from final

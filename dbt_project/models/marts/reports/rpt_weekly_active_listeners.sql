@@ -132,7 +132,7 @@ final as (
 
     select
         -- ids
-        cast(source_name as {{ dbt.type_string() }}) as source_name,
+        source_name,
         cast(week_start_date as date) as week_start_date,
 
         -- measures
@@ -144,11 +144,4 @@ final as (
 
 )
 
-select
-    source_name,
-    week_start_date,
-    listener_count,
-    new_listener_count,
-    track_count,
-    listen_count
-from final
+select * from final
