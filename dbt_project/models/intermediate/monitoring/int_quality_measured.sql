@@ -1,11 +1,8 @@
-{#- Refilled in place, never replaced: that would drop the views of `health` that read
-    it, which a build of this model alone does not bring back. -#}
 {{ config(
     materialized='incremental',
-    incremental_strategy='append',
+    incremental_strategy='refill',
     full_refresh=false,
     on_schema_change='append_new_columns',
-    pre_hook='{% if is_incremental() %}delete from {{ this }}{% endif %}',
 ) }}
 
 with

@@ -1,10 +1,8 @@
-{#- Refilled in place, never replaced, as int_quality_measured is. -#}
 {{ config(
     materialized='incremental',
-    incremental_strategy='append',
+    incremental_strategy='refill',
     full_refresh=false,
     on_schema_change='append_new_columns',
-    pre_hook='{% if is_incremental() %}delete from {{ this }}{% endif %}',
 ) }}
 
 with

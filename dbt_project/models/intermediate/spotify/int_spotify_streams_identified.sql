@@ -1,11 +1,8 @@
-{#- A table: what reads it would each sort and match all of landing. Refilled in place:
-    replacing it would drop the views on it, and all that reads them, which a build of
-    this model alone does not bring back. -#}
+{#- A table: what reads it would each sort and match all of landing. -#}
 {{ config(
     materialized='incremental',
-    incremental_strategy='append',
+    incremental_strategy='refill',
     on_schema_change='sync_all_columns',
-    pre_hook='{% if is_incremental() %}delete from {{ this }}{% endif %}',
     post_hook='{{ discount_builds_before("retold_at") }}',
 ) }}
 

@@ -1,12 +1,9 @@
 {#- A table, unlike the rest of staging: the newest row pins the boundary that
-    everything built from here on reads landing as of. Refilled in place: replacing
-    the table would drop the views that read it, which a build of this model alone
-    does not bring back. -#}
+    everything built from here on reads landing as of. -#}
 {{ config(
     materialized='incremental',
-    incremental_strategy='append',
+    incremental_strategy='refill',
     on_schema_change='sync_all_columns',
-    pre_hook='{% if is_incremental() %}delete from {{ this }}{% endif %}',
 ) }}
 
 with
