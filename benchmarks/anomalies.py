@@ -13,8 +13,8 @@ of up to 0.3 % a day either way, 4 % of multiplicative noise, whole numbers, and
 any weekday. Each factor is tried on the same series. Quiet last days are those with factor 1.
 
 Ours is the SQL of `health.rpt_anomalies` as dbt compiles it, with the thresholds that the
-project ships, over a table in place of `health.fct_metrics`. The others are written here from
-what is published of them:
+project ships, over a table in place of `health.fct_daily_load_metrics`. The others are written
+here from what is published of them:
 
 - elementary: |z| > 3 with the mean and standard deviation of its training period, 14 days by
   default, which the tested day is part of, from 7 values on; "elementary, 61 days" is the same
@@ -222,18 +222,20 @@ class _Judge:
 
     def _judge(self, values: Values, last_days: list[date]) -> float:
         connection = self._connection
-        connection.execute("drop table if exists health.fct_metrics, health.rpt_anomalies")
         connection.execute(
-            "create table health.fct_metrics (metric_name text, subject text,"
+            "drop table if exists health.fct_daily_load_metrics, health.rpt_anomalies"
+        )
+        connection.execute(
+            "create table health.fct_daily_load_metrics (metric_name text, subject text,"
             " measured_date date, value double precision, covered_hours double precision)"
         )
-        copy = "copy health.fct_metrics from stdin"
+        copy = "copy health.fct_daily_load_metrics from stdin"
         with connection.cursor() as cursor, cursor.copy(copy) as rows:
             for number, (series, last_day) in enumerate(zip(values, last_days, strict=True)):
                 for age, value in enumerate(series[::-1]):
                     day = last_day - timedelta(days=age)
                     rows.write_row((METRIC, f"series {number:06}", day, float(value), 24.0))
-        connection.execute("analyze health.fct_metrics")
+        connection.execute("analyze health.fct_daily_load_metrics")
         begin = time.perf_counter()
         connection.execute(f"create table health.rpt_anomalies as {self._sql}".encode())
         return time.perf_counter() - begin

@@ -40,7 +40,7 @@ class Rule:
 
 
 _BUILT = ("fct_recommendation_outcomes", "int_lift_measured", "rpt_recommendation_lift")
-_RUNS = ("fct_metrics", "int_series_judged", "rpt_anomalies")
+_RUNS = ("fct_daily_load_metrics", "int_latest_anomalies", "rpt_anomalies")
 
 _OF_OLD_RUN = "run_id in (select run_id from ops.runs where started_at < %(cutoff)s)"
 _OF_OLD_ALERT = (

@@ -120,7 +120,7 @@ def _step_panel(name: str, runs: Sequence[Run], steps: Mapping[UUID, StepTime]) 
     reading = f"{wording.duration(last.duration_seconds)} {_when(last_run, runs)}"
     if last.p95_seconds is not None:
         reading += (
-            f"; usually {wording.duration(last.usual_seconds)}, "
+            f"; usually {wording.duration(last.median_seconds)}, "
             f"95 % up to {wording.duration(last.p95_seconds)}"
         )
     slow = sum(step.is_slow for step in steps.values())

@@ -74,7 +74,7 @@ class StepTime:
     step_name: str
     status: str
     duration_seconds: float | None
-    usual_seconds: float | None
+    median_seconds: float | None
     p95_seconds: float | None
     is_slow: bool
 
@@ -266,7 +266,7 @@ class HealthData:
 _MODELS = (
     "fct_data_quality",
     "fct_endpoint_requests",
-    "fct_node_results",
+    "fct_dbt_results",
     "fct_request_outcomes",
     "fct_run_steps",
     "fct_runs",
@@ -304,7 +304,7 @@ _RECORDED_RUNS: LiteralString = """
 
 _STEPS: LiteralString = """
     select
-        run_id, step_name, status, duration_seconds, usual_seconds, p95_seconds,
+        run_id, step_name, status, duration_seconds, median_seconds, p95_seconds,
         coalesce(is_slow, false) as is_slow
     from health.fct_run_steps
     where run_id = any(%(run_ids)s)
@@ -390,9 +390,9 @@ _LANDED_AT: LiteralString = """
 
 _NODES: LiteralString = """
     select node_name, resource_type, status, failures, message, run_at
-    from health.fct_node_results
+    from health.fct_dbt_results
     where run_id = (
-        select run_id from health.fct_node_results order by run_at desc limit 1
+        select run_id from health.fct_dbt_results order by run_at desc limit 1
     )
     order by resource_type, node_name
 """
@@ -526,7 +526,7 @@ def _read(connection: psycopg.Connection) -> HealthData:
         outcomes=rows("health.fct_request_outcomes", Outcomes, _OUTCOMES),
         quality=rows("health.fct_data_quality", Quality, _QUALITY),
         rejections=rows("raw_moovitamix.rejected_records", Rejections, _REJECTIONS),
-        nodes=rows("health.fct_node_results", NodeResult, _NODES),
+        nodes=rows("health.fct_dbt_results", NodeResult, _NODES),
         schema_changes=rows("health.fct_schema_changes", SchemaChange, _SCHEMA_CHANGES),
         lists=rows("recommendations.batches", Lists, _LISTS),
         lifts=rows("marts.rpt_recommendation_lift", Lift, _LIFTS),

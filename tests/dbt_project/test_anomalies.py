@@ -33,7 +33,7 @@ class Verdict:
 
 
 class Judge:
-    """The compiled model, over a table in place of `fct_metrics`."""
+    """The compiled model, over a table in place of `fct_daily_load_metrics`."""
 
     def __init__(self, connection: psycopg.Connection, compiled: str) -> None:
         self.connection = connection
@@ -41,10 +41,10 @@ class Judge:
 
     def verdicts(self, values: dict[int, float]) -> list[Verdict]:
         """Judges a series: values by day, counted from a Monday."""
-        self.connection.execute("truncate health.fct_metrics")
+        self.connection.execute("truncate health.fct_daily_load_metrics")
         with self.connection.cursor() as cursor:
             cursor.executemany(
-                "insert into health.fct_metrics values (%s, 'plays', %s, %s, null)",
+                "insert into health.fct_daily_load_metrics values (%s, 'plays', %s, %s, null)",
                 [(METRIC, MONDAY + timedelta(days=day), value) for day, value in values.items()],
             )
         rows = self.connection.execute(
@@ -68,7 +68,7 @@ def judge(module_warehouse: Warehouse) -> Iterator[Judge]:
     (compiled,) = (warehouse.folder / "target" / "compiled").glob("**/rpt_anomalies.sql")
     with psycopg.connect(warehouse.url, autocommit=True) as connection:
         connection.execute(
-            "create table health.fct_metrics (metric_name text, subject text,"
+            "create table health.fct_daily_load_metrics (metric_name text, subject text,"
             " measured_date date, value double precision, covered_hours double precision)"
         )
         # what the project ships may change; what is judged here may not

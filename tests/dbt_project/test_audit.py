@@ -116,7 +116,7 @@ SINGULAR = {
         Damage("raw_moovitamix.users", DELETE, "_dlt_valid_to is null"),
         Damage(
             CRAWLS,
-            "update {table} set tracks_carried_count = 1 where {row}",
+            "update {table} set tracks_carried_forward_count = 1 where {row}",
             "boundary_at = (select max(boundary_at) from staging.stg_moovitamix__crawls)",
         ),
     ],

@@ -37,7 +37,7 @@ HEALTH = (
     "fct_endpoint_requests",
     "fct_request_outcomes",
     "fct_schema_changes",
-    "fct_node_results",
+    "fct_dbt_results",
     "fct_data_quality",
     "rpt_findings",
 )
@@ -393,12 +393,12 @@ def test_an_anomaly_of_the_last_day_is_a_finding(house: House) -> None:
         "update health.rpt_anomalies set is_anomaly = true, severity = 'critical',"
         " reason = 'users: 1 record' where metric_name = 'records_landed' and subject = 'users'"
     )
-    house.warehouse.dbt("run", "--select", "int_series_judged")
+    house.warehouse.dbt("run", "--select", "int_latest_anomalies")
     assert house.connection.execute(
         "select finding_key, severity, message from health.rpt_findings"
     ).fetchall() == [("anomaly|records_landed of users", "critical", "users: 1 record")]
     house.connection.execute("update health.rpt_anomalies set is_anomaly = false")
-    house.warehouse.dbt("run", "--select", "int_series_judged")
+    house.warehouse.dbt("run", "--select", "int_latest_anomalies")
 
 
 def test_a_missing_table_of_the_source_and_old_data_are_findings(house: House) -> None:
@@ -501,10 +501,17 @@ def test_views_stay_when_what_they_read_is_built_alone(house: House) -> None:
     house.warehouse.dbt(
         *BUILD_UNTESTED,
         *("--select", "path:dbt_project/models/staging", "intermediate", "rule_thresholds"),
-        *("dim_users", "fct_metrics", "fct_runs"),
+        *("dim_users", "fct_daily_load_metrics", "fct_runs"),
     )
     house.warehouse.dbt(
-        *("run", "--full-refresh", "--select", "rpt_anomalies", "int_series_judged", "dim_users"),
+        *(
+            "run",
+            "--full-refresh",
+            "--select",
+            "rpt_anomalies",
+            "int_latest_anomalies",
+            "dim_users",
+        ),
         *("fct_recommendation_outcomes", "int_lift_measured"),
     )
     assert house.warehouse.query(views) == [(name,) for name in sorted(HEALTH)]
@@ -543,10 +550,10 @@ def test_a_warehouse_without_a_record_of_runs_is_built_all_the_same(house: House
 def test_every_rule_has_its_thresholds_and_every_threshold_its_rule(manifest: Manifest) -> None:
     code = "".join(
         manifest.model(name)["raw_code"]
-        for name in ("rpt_findings", *(f"int_{topic}_judged" for topic in JUDGED))
+        for name in ("rpt_findings", *(f"int_{topic}_findings" for topic in JUDGED))
     )
     rules = set(re.findall(r"'(\w+)' as rule_name", code))
-    # int_tests_judged tells its three apart
+    # int_tests_findings tells its three apart
     rules |= set(re.findall(r"(?:then|else) '((?:test|conservation)_\w+)'", code))
     with (PROJECT_ROOT / "seeds" / "rule_thresholds.csv").open() as file:
         assert {row["rule_name"] for row in csv.DictReader(file)} == rules
@@ -555,7 +562,7 @@ def test_every_rule_has_its_thresholds_and_every_threshold_its_rule(manifest: Ma
 
 def test_the_tests_that_count_what_must_not_be_lost_exist(manifest: Manifest) -> None:
     (names,) = re.findall(
-        r"node_name in \(([^)]*)\)", manifest.model("int_tests_judged")["raw_code"]
+        r"node_name in \(([^)]*)\)", manifest.model("int_tests_findings")["raw_code"]
     )
     singular = {test["name"] for test in manifest.nodes("test") if "test_metadata" not in test}
     assert set(re.findall(r"\w+", names)) <= singular

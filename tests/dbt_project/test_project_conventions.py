@@ -67,7 +67,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ("int_charts_ranked", "int_listeners_summarized", "int_listening_days"), STEP_OF_A_MART
     )
     | {
-        "int_series_judged": (
+        "int_latest_anomalies": (
             "the last verdicts of a mart, in a table that is never replaced: a view on the mart"
             " itself would be dropped with it"
         ),
@@ -85,7 +85,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ONE_CLOCK,
     ),
     "model_fanout": {
-        "int_run_results_dated": "the time of all that runs record, which has none of its own",
+        "int_step_runs": "the time of all that runs record, which has none of its own",
     },
     "rejoining_of_upstream_concepts": {
         "int_listening_days > rpt_daily_artist_listens > int_charts_ranked": (
@@ -169,18 +169,18 @@ LOOKED_UP = {"stg_recommendations__popularity_shadow": "recommendations.batches"
 
 JUDGED = {"rpt_findings": ["finding_key"]}
 KEYS_OF_READERS: dict[str, dict[str, list[str]]] = {
-    "int_crawls_judged": JUDGED,
-    "int_loads_judged": JUDGED,
-    "int_quality_judged": JUDGED,
-    "int_recommendations_judged": JUDGED,
-    "int_run_results_dated": {
-        "fct_node_results": ["run_id", "unique_id"],
+    "int_crawls_findings": JUDGED,
+    "int_loads_findings": JUDGED,
+    "int_quality_findings": JUDGED,
+    "int_recommendations_findings": JUDGED,
+    "int_step_runs": {
+        "fct_dbt_results": ["run_id", "unique_id"],
         "fct_table_loads": ["run_id", "table_name"],
     },
-    "int_runs_judged": JUDGED,
+    "int_runs_findings": JUDGED,
     "int_steps_compared": {"fct_run_steps": ["run_id", "step_name"]},
-    "int_steps_judged": JUDGED,
-    "int_tests_judged": JUDGED,
+    "int_steps_findings": JUDGED,
+    "int_tests_findings": JUDGED,
     "stg_ops__schema_changes": {"fct_schema_changes": ["run_id", "description"]},
 }
 """Ephemeral models, and the keys of those that read them: a row too many is one too many there."""

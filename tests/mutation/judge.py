@@ -42,7 +42,7 @@ PYTEST = {
     "calendar": ["test_dates.py"],
     "rpt_anomalies": ["test_anomalies.py", "test_incremental_builds.py"],
     "anomaly_scores": ["test_anomalies.py"],
-    "int_series_judged": ["test_findings.py"],
+    "int_latest_anomalies": ["test_findings.py"],
     "numbers": ["test_anomalies.py"],
 }
 """Which files of `tests/dbt_project` judge a model, in place of data tests and those below."""

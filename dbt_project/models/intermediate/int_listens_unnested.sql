@@ -23,8 +23,8 @@ unnested as (
         listen_history.listened_at_source,
 
         -- measures
-        cast(listen.occurrence as {{ dbt.type_int() }}) as occurrence,
-        cast(listen.position as {{ dbt.type_int() }}) as position,
+        listen.occurrence,
+        listen.position,
 
         -- timestamps
         listen_history.listened_at,

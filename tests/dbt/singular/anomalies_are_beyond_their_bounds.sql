@@ -2,7 +2,7 @@ with
 
 metrics as (
 
-    select * from {{ ref('fct_metrics') }}
+    select * from {{ ref('fct_daily_load_metrics') }}
 
 ),
 

@@ -51,7 +51,7 @@ counted as (
         last_crawl.boundary_at,
         '{{ endpoint }}' as endpoint,
         last_crawl.{{ endpoint }}_landed_count as landed_count,
-        last_crawl.{{ endpoint }}_carried_count as carried_count,
+        last_crawl.{{ endpoint }}_carried_forward_count as carried_forward_count,
         (
             select count(*)
             from {{ endpoint }}
@@ -69,5 +69,5 @@ select *
 from counted
 where
     landed_count is null
-    or carried_count is null
-    or open_version_count <> landed_count + carried_count
+    or carried_forward_count is null
+    or open_version_count <> landed_count + carried_forward_count

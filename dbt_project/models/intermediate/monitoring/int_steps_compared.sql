@@ -68,7 +68,7 @@ compared as (
         histories.peak_memory_bytes,
         histories.read_bytes,
         histories.written_bytes,
-        earlier.median as usual_seconds,
+        earlier.median as median_seconds,
         earlier.p95 as p95_seconds,
         histories.usual_count,
         histories.recency,

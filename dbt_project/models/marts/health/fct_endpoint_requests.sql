@@ -8,7 +8,7 @@ requests as (
 
 results as (
 
-    select * from {{ ref('int_run_results_dated') }}
+    select * from {{ ref('int_step_runs') }}
 
 ),
 
@@ -28,12 +28,12 @@ final as (
 
     select
         -- ids
-        cast(requests.run_id as {{ type_key() }}) as run_id,
-        cast(requests.endpoint as {{ dbt.type_string() }}) as endpoint,
+        requests.run_id,
+        requests.endpoint,
 
         -- measures
-        cast(requests.request_count as {{ dbt.type_bigint() }}) as request_count,
-        cast(requests.received_bytes as {{ dbt.type_bigint() }}) as received_bytes,
+        requests.request_count,
+        requests.received_bytes,
         cast(coalesce(retries.retry_count, 0) as {{ dbt.type_bigint() }})
             as retry_count,
         cast(requests.latency_p50_seconds as {{ dbt.type_float() }})

@@ -8,7 +8,7 @@ requests as (
 
 results as (
 
-    select * from {{ ref('int_run_results_dated') }}
+    select * from {{ ref('int_step_runs') }}
 
 ),
 
@@ -36,10 +36,10 @@ final as (
 
     select
         -- ids
-        cast(outcomes.run_id as {{ type_key() }}) as run_id,
-        cast(outcomes.endpoint as {{ dbt.type_string() }}) as endpoint,
-        cast(outcomes.kind as {{ dbt.type_string() }}) as kind,
-        cast(outcomes.outcome as {{ dbt.type_string() }}) as outcome,
+        outcomes.run_id,
+        outcomes.endpoint,
+        outcomes.kind,
+        outcomes.outcome,
 
         -- measures
         cast(outcomes.outcome_count as {{ dbt.type_bigint() }}) as outcome_count

@@ -23,7 +23,7 @@ final as (
         peak_memory_bytes,
         read_bytes,
         written_bytes,
-        usual_seconds,
+        median_seconds,
         p95_seconds,
         cast(usual_count as {{ dbt.type_int() }}) as usual_count,
 

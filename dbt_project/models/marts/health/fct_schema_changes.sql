@@ -8,7 +8,7 @@ schema_changes as (
 
 results as (
 
-    select * from {{ ref('int_run_results_dated') }}
+    select * from {{ ref('int_step_runs') }}
 
 ),
 
@@ -16,10 +16,10 @@ final as (
 
     select
         -- ids
-        cast(schema_changes.run_id as {{ type_key() }}) as run_id,
+        schema_changes.run_id,
 
         -- attributes
-        cast(schema_changes.description as {{ dbt.type_string() }}) as description,
+        schema_changes.description,
 
         -- timestamps
         cast(results.known_at as {{ dbt.type_timestamp() }}) as changed_at

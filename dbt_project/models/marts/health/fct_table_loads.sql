@@ -8,7 +8,7 @@ loads as (
 
 results as (
 
-    select * from {{ ref('int_run_results_dated') }}
+    select * from {{ ref('int_step_runs') }}
 
 ),
 
@@ -16,21 +16,21 @@ final as (
 
     select
         -- ids
-        cast(loads.run_id as {{ type_key() }}) as run_id,
-        cast(loads.crawl_id as {{ dbt.type_string() }}) as crawl_id,
-        cast(loads.table_name as {{ dbt.type_string() }}) as table_name,
+        loads.run_id,
+        loads.crawl_id,
+        loads.table_name,
 
         -- measures
-        cast(loads.reported_count as {{ dbt.type_bigint() }}) as reported_count,
-        cast(loads.landed_count as {{ dbt.type_bigint() }}) as landed_count,
-        cast(loads.duplicates_count as {{ dbt.type_bigint() }}) as duplicates_count,
-        cast(loads.rejected_count as {{ dbt.type_bigint() }}) as rejected_count,
-        cast(loads.carried_count as {{ dbt.type_bigint() }}) as carried_count,
-        cast(loads.forgotten_count as {{ dbt.type_bigint() }}) as forgotten_count,
-        cast(loads.opened_count as {{ dbt.type_bigint() }}) as opened_count,
-        cast(loads.closed_count as {{ dbt.type_bigint() }}) as closed_count,
-        cast(loads.job_count as {{ dbt.type_int() }}) as job_count,
-        cast(loads.job_bytes as {{ dbt.type_bigint() }}) as job_bytes,
+        loads.reported_count,
+        loads.landed_count,
+        loads.duplicates_count,
+        loads.rejected_count,
+        loads.carried_forward_count,
+        loads.forgotten_count,
+        loads.opened_count,
+        loads.closed_count,
+        loads.job_count,
+        loads.job_bytes,
 
         -- timestamps
         cast(results.known_at as {{ dbt.type_timestamp() }}) as loaded_at

@@ -11,7 +11,7 @@ with
 
 metrics as (
 
-    select * from {{ ref('fct_metrics') }}
+    select * from {{ ref('fct_daily_load_metrics') }}
     {% if is_incremental() -%}
     where
         measured_date

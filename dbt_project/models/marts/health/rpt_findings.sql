@@ -3,49 +3,49 @@ with
 
 runs as (
 
-    select * from {{ ref('int_runs_judged') }}
+    select * from {{ ref('int_runs_findings') }}
 
 ),
 
 steps as (
 
-    select * from {{ ref('int_steps_judged') }}
+    select * from {{ ref('int_steps_findings') }}
 
 ),
 
 loads as (
 
-    select * from {{ ref('int_loads_judged') }}
+    select * from {{ ref('int_loads_findings') }}
 
 ),
 
 crawls as (
 
-    select * from {{ ref('int_crawls_judged') }}
+    select * from {{ ref('int_crawls_findings') }}
 
 ),
 
 tests as (
 
-    select * from {{ ref('int_tests_judged') }}
+    select * from {{ ref('int_tests_findings') }}
 
 ),
 
 recommendations as (
 
-    select * from {{ ref('int_recommendations_judged') }}
+    select * from {{ ref('int_recommendations_findings') }}
 
 ),
 
 quality as (
 
-    select * from {{ ref('int_quality_judged') }}
+    select * from {{ ref('int_quality_findings') }}
 
 ),
 
 series as (
 
-    select * from {{ ref('int_series_judged') }}
+    select * from {{ ref('int_latest_anomalies') }}
 
 ),
 
@@ -101,23 +101,23 @@ final as (
         -- ids
         cast(found.rule_name || '|' || found.subject as {{ dbt.type_string() }})
             as finding_key,
-        cast(found.rule_name as {{ dbt.type_string() }}) as rule_name,
-        cast(found.subject as {{ dbt.type_string() }}) as subject,
-        cast(found.run_id as {{ type_key() }}) as run_id,
+        found.rule_name,
+        found.subject,
+        found.run_id,
 
         -- attributes
         cast(
             coalesce(found.severity, thresholds.severity) as {{ dbt.type_string() }}
         ) as severity,
-        cast(found.message as {{ dbt.type_string() }}) as message,
-        cast(thresholds.next_step as {{ dbt.type_string() }}) as next_step,
+        found.message,
+        thresholds.next_step,
 
         -- booleans
         cast(found.rule_name = 'schema_changed' as {{ dbt.type_boolean() }})
             as is_event,
 
         -- timestamps
-        cast(found.found_at as {{ dbt.type_timestamp() }}) as found_at
+        found.found_at
     from found
     -- a rule without a row is switched off
     inner join thresholds on found.rule_name = thresholds.rule_name

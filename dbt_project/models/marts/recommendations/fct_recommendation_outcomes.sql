@@ -280,13 +280,13 @@ final as (
 
     select
         -- ids
-        cast(compared.source_name as {{ dbt.type_string() }}) as source_name,
+        compared.source_name,
         cast(compared.for_date as date) as for_date,
-        cast(compared.user_id as {{ dbt.type_string() }}) as user_id,
-        cast(open_windows.model_version as {{ dbt.type_string() }}) as model_version,
+        compared.user_id,
+        open_windows.model_version,
 
         -- attributes
-        cast(compared.list_source as {{ dbt.type_string() }}) as list_source,
+        compared.list_source,
 
         -- measures
         cast(compared.recommended_count as {{ dbt.type_int() }}) as recommended_count,
@@ -301,7 +301,7 @@ final as (
 
         -- booleans
         cast(compared.converted_count > 0 as {{ dbt.type_boolean() }}) as is_hit,
-        cast(open_windows.is_superseded as {{ dbt.type_boolean() }}) as is_superseded,
+        open_windows.is_superseded,
         cast(open_windows.is_window_complete as {{ dbt.type_boolean() }})
             as is_window_complete,
 
@@ -312,7 +312,7 @@ final as (
             as window_begins_at,
         cast(open_windows.window_ends_at as {{ dbt.type_timestamp() }})
             as window_ends_at,
-        cast(open_windows.generated_at as {{ dbt.type_timestamp() }}) as generated_at
+        open_windows.generated_at
     from compared
     inner join open_windows
         on

@@ -30,7 +30,7 @@ renamed as (
         users_landed as users_landed_count,
         users_duplicates as users_duplicates_count,
         users_rejected as users_rejected_count,
-        users_carried as users_carried_count,
+        users_carried as users_carried_forward_count,
         users_forgotten as users_forgotten_count,
 
         -- tracks
@@ -38,7 +38,7 @@ renamed as (
         tracks_landed as tracks_landed_count,
         tracks_duplicates as tracks_duplicates_count,
         tracks_rejected as tracks_rejected_count,
-        tracks_carried as tracks_carried_count,
+        tracks_carried as tracks_carried_forward_count,
         tracks_forgotten as tracks_forgotten_count,
 
         -- listen_history
@@ -46,7 +46,7 @@ renamed as (
         listen_history_landed as listen_history_landed_count,
         listen_history_duplicates as listen_history_duplicates_count,
         listen_history_rejected as listen_history_rejected_count,
-        listen_history_carried as listen_history_carried_count,
+        listen_history_carried as listen_history_carried_forward_count,
         listen_history_forgotten as listen_history_forgotten_count,
 
         -- timestamps

@@ -21,7 +21,7 @@ renamed as (
         landed as landed_count,
         duplicates as duplicates_count,
         rejected as rejected_count,
-        carried as carried_count,
+        carried as carried_forward_count,
         forgotten as forgotten_count,
         opened as opened_count,
         closed as closed_count,

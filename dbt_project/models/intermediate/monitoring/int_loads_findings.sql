@@ -17,7 +17,7 @@ schema_changes as (
 
 results as (
 
-    select * from {{ ref('int_run_results_dated') }}
+    select * from {{ ref('int_step_runs') }}
 
 ),
 
