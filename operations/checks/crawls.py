@@ -5,6 +5,7 @@ In: `crawls` and the landing tables. Out: findings about loads, conservation and
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,10 +24,9 @@ from ingestion.sources.catalogue import SOURCES
 from ingestion.sources.moovitamix import LANDING_SCHEMA
 from operations.checks.check_result import CheckResult, CheckStatus, Figures, counted
 from warehouse.database import table_exists
+from warehouse.settings import PROJECT_ROOT
 
-# the same as dbt's source freshness
-NOTED_AFTER = timedelta(hours=26)
-WRONG_AFTER = timedelta(hours=50)
+_RULE_THRESHOLDS = PROJECT_ROOT / "seeds" / "rule_thresholds.csv"
 
 
 @dataclass(frozen=True)
@@ -240,14 +240,23 @@ def check_freshness(connection: psycopg.Connection) -> CheckResult:
     age = timedelta(seconds=float(seconds))
     status = CheckStatus.OK
     detail = f"the last crawl was committed {age / timedelta(hours=1):.1f} hours ago"
-    if age > WRONG_AFTER:
+    noted_after, wrong_after = _threshold_hours("run_missed"), _threshold_hours("data_stale")
+    if age > timedelta(hours=wrong_after):
         status = CheckStatus.WRONG
-        detail += f", more than {WRONG_AFTER / timedelta(hours=1):.0f}: load again"
-    elif age > NOTED_AFTER:
+        detail += f", more than {wrong_after:g}: load again"
+    elif age > timedelta(hours=noted_after):
         status = CheckStatus.NOTE
-        detail += f", more than {NOTED_AFTER / timedelta(hours=1):.0f}"
+        detail += f", more than {noted_after:g}"
     figures: Figures = {
         "committed_at": committed_at.isoformat() if committed_at else None,
         "age_seconds": round(age.total_seconds()),
     }
     return CheckResult("freshness", "crawls", status, detail, figures)
+
+
+def _threshold_hours(rule_name: str) -> float:
+    """The threshold of a rule, from where the findings of the warehouse have it as well."""
+    with _RULE_THRESHOLDS.open(newline="", encoding="utf-8") as file:
+        return next(
+            float(row["threshold"]) for row in csv.DictReader(file) if row["rule_name"] == rule_name
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
@@ -13,6 +15,7 @@ from tests.dbt_project.warehouse_build import (
     SINGULAR_TESTS,
     Warehouse,
 )
+from warehouse.settings import PROJECT_ROOT
 
 FIRST = Day(users=(user(1),), tracks=(track(10),), listen_history=(history(1, [10]),))
 
@@ -62,7 +65,19 @@ def test_a_source_without_listens_builds(warehouse: Warehouse, landing: Landing)
 def test_freshness_is_that_of_the_crawls(warehouse: Warehouse, landing: Landing) -> None:
     landing.crawl(boundary(1), FIRST)
     assert set(warehouse.dbt("source", "freshness").statuses.values()) == {"pass"}
-    for age, status in (("30 hours", "warn"), ("60 hours", "error")):
+    # of the seed, which YAML cannot read
+    with (PROJECT_ROOT / "seeds/rule_thresholds.csv").open(newline="") as file:
+        hours = {
+            row["rule_name"]: int(row["threshold"])
+            for row in csv.DictReader(file)
+            if row["unit"] == "hours"
+        }
+    late, stale = hours["run_missed"], hours["data_stale"]
+    for age, status in (
+        (f"{late * 60 - 5} minutes", "pass"),
+        (f"{late * 60 + 5} minutes", "warn"),
+        (f"{stale * 60 + 5} minutes", "error"),
+    ):
         warehouse.execute(
             f"update raw_moovitamix.crawls set committed_at = now() - interval '{age}'"
         )

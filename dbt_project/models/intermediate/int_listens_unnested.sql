@@ -23,8 +23,8 @@ unnested as (
         listen_history.listened_at_source,
 
         -- measures
-        listen.occurrence,
-        listen.position,
+        cast(listen.occurrence as {{ dbt.type_int() }}) as occurrence,
+        cast(listen.position as {{ dbt.type_int() }}) as position,
 
         -- timestamps
         listen_history.listened_at,

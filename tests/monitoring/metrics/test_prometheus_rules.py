@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from monitoring.metrics.queries import PARTS, PREFIX
+from monitoring.prometheus.next_steps import fill_next_steps
 from tests.monitoring.metrics.programs import RULES, promtool
 from warehouse.settings import PROJECT_ROOT
 
@@ -68,7 +69,14 @@ def test_every_rule_of_the_warehouse_has_its_alert_with_the_same_next_step() -> 
         for rule in ALERTS.values()
     }
     for name, rule in seed().items():
-        assert actions[name] == rule["next_step"]
+        assert actions[name] == rule["next_step"], "python -m monitoring.prometheus.next_steps"
+
+
+def test_the_next_steps_are_written_from_the_seed() -> None:
+    text = (RULES / "alerts.yml").read_text()
+    assert fill_next_steps(text) == text
+    step = seed()["data_stale"]["next_step"]
+    assert fill_next_steps(text.replace(step, "Wait and see.")) == text
 
 
 def test_alerts_name_metrics_that_exist() -> None:

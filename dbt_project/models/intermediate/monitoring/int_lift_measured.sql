@@ -99,12 +99,12 @@ measured as (
         spans.last_for_date,
         spans.day_count,
         lifts.user_count,
-        lifts.conversion_rate,
+        cast(lifts.conversion_rate as {{ dbt.type_float() }}) as conversion_rate,
         cast(lifts.shadow_conversion_rate as {{ dbt.type_float() }})
             as shadow_conversion_rate,
-        lifts.lift,
-        lifts.lift_lower,
-        lifts.lift_upper
+        cast(lifts.lift as {{ dbt.type_float() }}) as lift,
+        cast(lifts.lift_lower as {{ dbt.type_float() }}) as lift_lower,
+        cast(lifts.lift_upper as {{ dbt.type_float() }}) as lift_upper
     from lifts
     inner join spans on lifts.source_name = spans.source_name
 

@@ -172,8 +172,8 @@ final as (
         listened_at_source,
 
         -- measures
-        cast(occurrence as {{ dbt.type_int() }}) as occurrence,
-        cast(position as {{ dbt.type_int() }}) as position,
+        occurrence,
+        position,
 
         -- booleans
         is_in_current_record,
@@ -187,22 +187,5 @@ final as (
 
 )
 
-select
-    listen_key,
-    history_key,
-    user_key,
-    track_key,
-    source_name,
-    user_id,
-    track_id,
-    listened_date,
-    listened_at_source,
-    occurrence,
-    position,
-    is_in_current_record,
-    listened_at,
-    history_created_at,
-    first_observed_at,
-    record_changed_at
-from final
+select * from final
 order by listened_at

@@ -1,0 +1,1 @@
+"""What Prometheus asks and alerts on."""
