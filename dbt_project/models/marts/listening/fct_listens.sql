@@ -172,8 +172,8 @@ final as (
         listened_at_source,
 
         -- measures
-        occurrence,
-        position,
+        cast(occurrence as {{ dbt.type_int() }}) as occurrence,
+        cast(position as {{ dbt.type_int() }}) as position,
 
         -- booleans
         is_in_current_record,
