@@ -147,7 +147,7 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
                     erased_by,
                 ),
             )
-            _adjust_counts(lock, person)
+            _adjust_crawl_counts(lock, person)
             counts = _delete(lock, person, places)
             _drop_failures(lock)
             # each model is then built in full: also what only counts their listens; and the keys
@@ -180,7 +180,7 @@ def is_built(connection: psycopg.Connection) -> bool:
     return table_exists(connection, "intermediate", "model_builds")
 
 
-def _adjust_counts(lock: psycopg.Connection, person: Person) -> None:
+def _adjust_crawl_counts(lock: psycopg.Connection, person: Person) -> None:
     """Makes figures of the past add up without the person."""
     source = person.source
     create_rejected_records(lock, source.schema)
