@@ -29,16 +29,16 @@ _PRELOADED = (
     "monitoring.alerts.command",
     "monitoring.health_page.page",
     "monitoring.listening_page.page",
+    "operations.cli",
+    "operations.daily_run.dbt_build",
+    "operations.daily_run.run",
+    "operations.daily_run.run_summary",
     "recommender.command",
     "recommender.retrain",
     "sqlparse",
     "tests.commands",
     "tests.drills.killer",
     "tests.drills.processes",
-    "operations.cli",
-    "operations.daily_run.run",
-    "operations.daily_run.dbt_build",
-    "operations.daily_run.run_summary",
 )
 """Together 4 s of imports; one server of a test process has them all."""
 

@@ -22,8 +22,8 @@ from typing import NoReturn
 from warehouse.daily_steps import Step
 from warehouse.errors import StepTimedOutError, TimeIsUp
 
-_MIN_GRACE, _MAX_GRACE = 5.0, 60.0
-_MAX_TELLING = 180.0
+_MIN_GRACE_SECONDS, _MAX_GRACE_SECONDS = 5.0, 60.0
+_MAX_TELLING_SECONDS = 180.0
 _SECONDS_TO_NEXT_RING = 0.1
 
 
@@ -60,11 +60,11 @@ def time_limit(step: Step, when_stuck: Callable[[StepTimedOutError], None]) -> I
         # the database, or who is told, can be what hangs
         telling = threading.Thread(target=when_stuck, args=(error,), daemon=True)
         telling.start()
-        telling.join(_MAX_TELLING)
+        telling.join(_MAX_TELLING_SECONDS)
         sys.stderr.write(f"{error}\n")
         end_process(error.exit_code)
 
-    grace = min(_MAX_GRACE, max(_MIN_GRACE, seconds / 10))
+    grace = min(_MAX_GRACE_SECONDS, max(_MIN_GRACE_SECONDS, seconds / 10))
     watch = threading.Timer(seconds + grace, end)
     watch.daemon = True
     before = signal.signal(signal.SIGALRM, ring)

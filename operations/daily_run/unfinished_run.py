@@ -17,7 +17,7 @@ from warehouse.daily_steps import ALERTS, Step
 from warehouse.database import table_exists
 
 # not the date: schedulers count days in other time zones, and runs end after midnight
-_MAX_AGO = timedelta(hours=20)
+_MAX_AGE = timedelta(hours=20)
 
 # asked with the run's lock held: a run that is recorded as running died
 _LAST_RUN = """
@@ -25,7 +25,7 @@ _LAST_RUN = """
     from ops.runs
     where command like 'listenhouse run%%'
         and command not like '%%--step%%'
-        and coalesce(ended_at, started_at) > now() - %(longest_ago)s
+        and coalesce(ended_at, started_at) > now() - %(max_age)s
     order by started_at desc
     limit 1
 """
@@ -61,13 +61,11 @@ def find_resume_point(connection: psycopg.Connection, steps: Sequence[Step]) -> 
     """
     row = connection.execute("select to_regclass('ops.steps') is not null").fetchone()
     run = (
-        connection.execute(_LAST_RUN, {"longest_ago": _MAX_AGO}).fetchone()
-        if row and row[0]
-        else None
+        connection.execute(_LAST_RUN, {"max_age": _MAX_AGE}).fetchone() if row and row[0] else None
     )
     if run is None:
         return (
-            f"Nothing to resume: there was no run in the last {_MAX_AGO // timedelta(hours=1)} "
+            f"Nothing to resume: there was no run in the last {_MAX_AGE // timedelta(hours=1)} "
             "hours. `listenhouse run` makes one."
         )
     run_id, status, started_at = run

@@ -116,12 +116,15 @@ def rejected_of(connection: psycopg.Connection, person: Person) -> list[str]:
 def _quarantined(
     connection: psycopg.Connection, source: Source
 ) -> Iterator[tuple[str, str | None, str]]:
-    """Hash, owner as far as one can tell, and text of each rejected record."""
+    """Hash, owner as far as one can tell, and text of each rejected record that is of a person."""
     if not table_exists(connection, source.schema, "rejected_records"):
         return
+    personal = {endpoint.name for endpoint in source.personal_endpoints}
     for record_hash, name, record in connection.execute(
         sql.SQL("select record_hash, endpoint, record from {}").format(
             sql.Identifier(source.schema, "rejected_records")
         )
     ):
-        yield record_hash, source.owner_of_rejected(name, record), record
+        # a track is of nobody, whatever it says; what is imported is all somebody's
+        if name in personal or not source.is_crawled:
+            yield record_hash, source.owner_of_rejected(name, record), record

@@ -80,6 +80,17 @@ def test_an_erasure_that_was_cut_short_is_completed_by_the_next(
     assert report.crawl.figures["users"].rejected == 1
 
 
+def test_what_a_rejected_track_says_is_named_and_left_to_people(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    api.records["tracks"].append({"id": None, "name": "user7@example.org"})
+    landing.load()
+    for _ in range(2):
+        with pytest.raises(ErasureError, match=r"left in raw_moovitamix\.rejected_records \(1\)"):
+            run_forget(landing.settings, "moovitamix", "7", agreed=True)
+    assert landing.rows("select endpoint from raw_moovitamix.rejected_records") == [("tracks",)]
+
+
 def test_what_is_left_of_a_person_keeps_the_erasure_open(
     landing: Landing, api: ScriptedApi
 ) -> None:
