@@ -16,6 +16,7 @@ affinities as (
 tracks as (
 
     select * from {{ ref('dim_tracks') }}
+    where is_current
 
 ),
 
@@ -106,7 +107,9 @@ by_artist as (
             and affinities.user_id = affected_users.user_id
     {%- endif %}
     inner join tracks
-        on affinities.track_key = tracks.track_key
+        on
+            affinities.source_name = tracks.source_name
+            and affinities.track_id = tracks.track_id
     group by
         affinities.source_name,
         affinities.user_id,

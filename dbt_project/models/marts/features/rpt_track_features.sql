@@ -68,13 +68,16 @@ named_genres as (
 listeners as (
 
     select
-        track_key,
+        source_name,
+        track_id,
         count(*) as listener_count,
         sum(case when listen_count > 1 then 1 else 0 end) as repeat_listener_count,
         min(first_listened_at) as first_listened_at,
         max(last_listened_at) as last_listened_at
     from affinities
-    group by track_key
+    group by
+        source_name,
+        track_id
 
 ),
 
@@ -134,7 +137,9 @@ described as (
     left join named_genres
         on tracks.track_key = named_genres.track_key
     left join listeners
-        on tracks.track_key = listeners.track_key
+        on
+            tracks.source_name = listeners.source_name
+            and tracks.track_id = listeners.track_id
     left join listens
         on
             tracks.source_name = listens.source_name

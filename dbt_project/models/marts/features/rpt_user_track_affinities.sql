@@ -11,78 +11,15 @@ listens as (
 
 ),
 
-current_users as (
-
-    select * from {{ ref('dim_users') }}
-    where is_current
-
-),
-
-current_tracks as (
-
-    select * from {{ ref('dim_tracks') }}
-    where is_current
-
-),
-
 {% if is_incremental() -%}
--- each read on its own: PostgreSQL would write out what is read twice
-changed_listens as (
-
-    select * from {{ ref('fct_listens') }}
-    where {{ is_since_build(['record_changed_at']) }}
-
-),
-
-changed_users as (
-
-    select * from {{ ref('dim_users') }}
-    where
-        is_current
-        and {{ is_since_build(['valid_from']) }}
-
-),
-
-changed_tracks as (
-
-    select * from {{ ref('dim_tracks') }}
-    where
-        is_current
-        and {{ is_since_build(['valid_from']) }}
-
-),
-
 affected as (
 
-    select
+    select distinct
         source_name,
         user_id,
         track_id
-    from changed_listens
-
-    union
-
-    select
-        built.source_name,
-        built.user_id,
-        built.track_id
-    from {{ this }} as built
-    inner join changed_users
-        on
-            built.source_name = changed_users.source_name
-            and built.user_id = changed_users.user_id
-
-    union
-
-    select
-        built.source_name,
-        built.user_id,
-        built.track_id
-    from {{ this }} as built
-    inner join changed_tracks
-        on
-            built.source_name = changed_tracks.source_name
-            and built.track_id = changed_tracks.track_id
+    from {{ ref('fct_listens') }}
+    where {{ is_since_build(['record_changed_at']) }}
 
 ),
 {%- endif %}
@@ -114,31 +51,9 @@ counted as (
 
 ),
 
-keyed as (
-
-    select
-        current_users.user_key,
-        current_tracks.track_key,
-        counted.*
-    from counted
-    inner join current_users
-        on
-            counted.source_name = current_users.source_name
-            and counted.user_id = current_users.user_id
-    inner join current_tracks
-        on
-            counted.source_name = current_tracks.source_name
-            and counted.track_id = current_tracks.track_id
-
-),
-
 final as (
 
     select
-        -- keys
-        user_key,
-        track_key,
-
         -- ids
         source_name,
         user_id,
@@ -151,7 +66,7 @@ final as (
         -- timestamps
         first_listened_at,
         last_listened_at
-    from keyed
+    from counted
 
 )
 
