@@ -41,29 +41,36 @@
     ) }}
 {%- endmacro %}
 
-{#- The ids of all nodes that a node is built from, those of its own excluded. -#}
-{% macro ancestors(unique_id, found=none) -%}
-    {%- set found = [] if found is none else found -%}
-    {%- for parent_id in graph.nodes[unique_id].depends_on.get('nodes', []) -%}
-        {%- if parent_id in graph.nodes and parent_id not in found -%}
-            {%- do found.append(parent_id) -%}
-            {%- do ancestors(parent_id, found) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(found) }}
+{#- The ids of all nodes that a node is built from, those of its own excluded. Asked for by
+    each model of those before it, so found once an invocation: the graph remembers. -#}
+{% macro ancestors(unique_id) -%}
+    {%- set node = graph.nodes[unique_id] -%}
+    {%- if 'ancestors' not in node -%}
+        {%- set found = {} -%}
+        {%- for parent_id in node.depends_on.get('nodes', []) if parent_id in graph.nodes -%}
+            {%- do found.update({parent_id: none}) -%}
+            {%- do found.update(dict.fromkeys(ancestors(parent_id))) -%}
+        {%- endfor -%}
+        {%- do node.update({'ancestors': found | list}) -%}
+    {%- endif -%}
+    {{ return(node.ancestors) }}
 {%- endmacro %}
 
 {#- A hash over the code of a model, of the models that it is built from, and of seeds, with
     the settings that they name in their meta. -#}
 {% macro code_hash(unique_id) -%}
-    {%- set codes = [] -%}
-    {%- for node_id in ancestors(unique_id) + [unique_id] -%}
-        {%- set node = graph.nodes[node_id] -%}
-        {%- do codes.append(
-            node_id ~ ' ' ~ node.checksum.checksum ~ (' ' ~ node.config.meta if node.config.meta else '')
-        ) -%}
-    {%- endfor -%}
-    {{ return(local_md5(codes | sort | join(' '))) }}
+    {%- set node = graph.nodes[unique_id] -%}
+    {%- if 'code_hash' not in node -%}
+        {%- set codes = [] -%}
+        {%- for node_id in ancestors(unique_id) + [unique_id] -%}
+            {%- set read = graph.nodes[node_id] -%}
+            {%- do codes.append(
+                node_id ~ ' ' ~ read.checksum.checksum ~ (' ' ~ read.config.meta if read.config.meta else '')
+            ) -%}
+        {%- endfor -%}
+        {%- do node.update({'code_hash': local_md5(codes | sort | join(' '))}) -%}
+    {%- endif -%}
+    {{ return(node.code_hash) }}
 {%- endmacro %}
 
 {#- The build of this model that it can be built on: as of which crawl; none if none. It is
@@ -80,7 +87,7 @@
     {%- if load_cached_relation(relation) is none -%}
         {{ return(none) }}
     {%- endif -%}
-    {%- set crawls = graph.nodes['model.listenhouse.stg_moovitamix__crawls'].relation_name -%}
+    {%- set crawls = graph.nodes['model.listenhouse.base_crawls__committed'].relation_name -%}
     {%- set found = run_query(
         'select built_until_at from ' ~ relation
         ~ " where model_name = '" ~ model.name ~ "'"
@@ -118,7 +125,7 @@ cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp(
 {% macro record_build() -%}
     {%- if execute and is_recorded(model) -%}
         {%- set relation = model_builds() -%}
-        {%- set crawls = graph.nodes['model.listenhouse.stg_moovitamix__crawls'].relation_name -%}
+        {%- set crawls = graph.nodes['model.listenhouse.base_crawls__committed'].relation_name -%}
         {%- set parents = [] -%}
         {%- for node_id in ancestors(model.unique_id) if is_recorded(graph.nodes[node_id]) -%}
             {%- do parents.append("'" ~ graph.nodes[node_id].name ~ "'") -%}

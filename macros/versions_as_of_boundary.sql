@@ -1,5 +1,5 @@
 {#- Landing keeps every version of every record; staging reads it as of one
-    boundary, that of the last committed crawl (stg_moovitamix__crawls). Both macros
+    boundary, that of the last committed crawl (base_crawls__committed). Both macros
     expect `source` to hold the landing table and `boundary` its one row,
     `boundary_at`. -#}
 

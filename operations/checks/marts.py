@@ -23,10 +23,10 @@ def check_marts(connection: psycopg.Connection, crawls: Sequence[LandedCrawl]) -
         connection: Connection to the warehouse.
         crawls: The committed crawls, oldest first.
     """
-    if not table_exists(connection, "staging", "stg_moovitamix__crawls"):
+    if not table_exists(connection, "staging", "base_crawls__committed"):
         return CheckResult(_CHECK, "", CheckStatus.NOTE, "not built yet: `dbt build`")
     built = {
-        row[0] for row in connection.execute("select crawl_id from staging.stg_moovitamix__crawls")
+        row[0] for row in connection.execute("select crawl_id from staging.base_crawls__committed")
     }
     landed = {crawl.crawl_id for crawl in crawls}
     figures = {"withdrawn": len(built - landed), "missing": len(landed - built)}
@@ -52,7 +52,7 @@ def _fact_is_ahead(connection: psycopg.Connection) -> bool:
         """
         select
             (select max(record_changed_at) from marts.fct_listens)
-            > (select max(boundary_at) from staging.stg_moovitamix__crawls)
+            > (select max(boundary_at) from staging.base_crawls__committed)
         """
     ).fetchone()
     return bool(row and row[0])

@@ -26,7 +26,7 @@ from ingestion.sources.moovitamix import LANDING_SCHEMA
 COMPLETE_EVERY = timedelta(days=7)
 """How old the last complete audit may be."""
 
-_CRAWLS = "model.listenhouse.stg_moovitamix__crawls"
+_CRAWLS = "model.listenhouse.base_crawls__committed"
 _A_RECORDED_MODEL = "model.listenhouse.int_listening_days"
 
 

@@ -72,7 +72,7 @@ REPEAT = "insert into {table} select * from {table} where {row}"
 RECORD = ("history_key",)
 OBSERVED_LATE = f"source_name = 'moovitamix' and first_observed_at > '{SINCE:%Y-%m-%d %H:%M}'"
 """What the second crawl brought: a listen that it only told anew is lost to another test."""
-CRAWLS = "staging.stg_moovitamix__crawls"
+CRAWLS = "raw_moovitamix.crawls"
 SINGULAR = {
     "anomalies_are_beyond_their_bounds": [
         Damage("health.rpt_anomalies", "update {table} set value = value + 1 where {row}")
@@ -101,7 +101,7 @@ SINGULAR = {
         Damage(FACT, DELETE, "track_id like 'spotify:names:%'"),
     ],
     "every_record_reported_is_accounted_for": [
-        Damage(CRAWLS, "update {table} set users_reported_count = 7 where {row}")
+        Damage(CRAWLS, "update {table} set users_reported = 7 where {row}")
     ],
     "features_add_up_to_the_fact": [
         Damage("marts.rpt_user_track_affinities", DELETE),
@@ -116,8 +116,8 @@ SINGULAR = {
         Damage("raw_moovitamix.users", DELETE, "_dlt_valid_to is null"),
         Damage(
             CRAWLS,
-            "update {table} set tracks_carried_forward_count = 1 where {row}",
-            "boundary_at = (select max(boundary_at) from staging.stg_moovitamix__crawls)",
+            "update {table} set tracks_carried = 1 where {row}",
+            "boundary_at = (select max(boundary_at) from raw_moovitamix.crawls)",
         ),
     ],
     "listens_point_to_the_versions_that_held": [

@@ -42,7 +42,7 @@ HEALTH = (
     "rpt_findings",
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
-DATA_MODELS = ("stg_moovitamix__crawls", "int_versions_counted", "int_quality_measured")
+DATA_MODELS = ("base_crawls__committed", "int_versions_counted", "int_quality_measured")
 JUDGED = ("runs", "steps", "loads", "crawls", "tests", "quality", "recommendations")
 OPS_TABLES = (
     "column_profiles",

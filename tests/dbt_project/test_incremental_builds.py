@@ -38,7 +38,7 @@ def test_models_that_missed_a_crawl_catch_up(built: Warehouse, built_landing: La
     built.dbt(*BUILD_UNTESTED, "--select", "+fct_listens")
     built_landing.crawl(boundary(3), days()[2])
     # not even the boundary moves for these, as what they read is of the second crawl
-    built.dbt(*BUILD_UNTESTED, "--select", "rpt_daily_track_listens", "stg_moovitamix__crawls")
+    built.dbt(*BUILD_UNTESTED, "--select", "rpt_daily_track_listens", "base_crawls__committed")
     built.dbt(*BUILD_LISTENING)
     assert_as_a_full_refresh(built)
 

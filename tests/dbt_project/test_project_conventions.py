@@ -28,7 +28,7 @@ from warehouse.ops.tables import create_tables as create_ops_tables
 Rule = Callable[[Manifest], Iterator[str]]
 
 ONE_CLOCK = (
-    "the newest committed crawl, pinned by stg_moovitamix__crawls, is the clock that every staging"
+    "the newest committed crawl, pinned by base_crawls__committed, is the clock that every staging"
     " model reads landing by"
 )
 STAR = "both are tables that people query; folding one into the other would take it from them"
@@ -92,7 +92,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "what is new in a report, and the report"
         ),
         "dim_users > bridge_user_genres > rpt_user_features": STAR,
-        "stg_moovitamix__crawls > stg_moovitamix__rejected_records > int_quality_measured": (
+        "base_crawls__committed > stg_moovitamix__rejected_records > int_quality_measured": (
             ONE_CLOCK
         ),
     },

@@ -112,7 +112,7 @@ def test_builds_that_die_after_a_load_that_died_are_healed_by_the_next(built_ben
 @pytest.mark.rare
 def test_a_build_killed_in_any_kind_of_model_is_healed_by_the_next(built_bench: Bench) -> None:
     finish(built_bench)
-    for name in ("stg_moovitamix__crawls", "dim_users", "fct_listens", "affinities"):
+    for name in ("base_crawls__committed", "dim_users", "fct_listens", "affinities"):
         assert built_bench.build(Kill("kill", node_named(built_bench, name))).code == -9
     assert built_bench.build().code == 0
     assert built_bench.compare_marts(0) == []

@@ -144,21 +144,21 @@ DAMAGE = {
     ),
     "a table gone": Damage("drop table {tracks}", "columns", "tracks", "the table is gone"),
     "marts ahead of landing": Damage(
-        "create schema staging; create table staging.stg_moovitamix__crawls as table {crawls};"
+        "create schema staging; create table staging.base_crawls__committed as table {crawls};"
         " delete from {crawls} where boundary_at = (select max(boundary_at) from {crawls})",
         "marts",
         "",
         "built from 1 crawl that landing no longer holds",
     ),
     "marts behind landing": Damage(
-        "create schema staging; create table staging.stg_moovitamix__crawls as"
+        "create schema staging; create table staging.base_crawls__committed as"
         " select * from {crawls} order by boundary_at limit 2",
         "marts",
         "",
         "1 crawl behind landing: `dbt build`",
     ),
     "a fact ahead of its crawls": Damage(
-        "create schema staging; create table staging.stg_moovitamix__crawls as"
+        "create schema staging; create table staging.base_crawls__committed as"
         " select crawl_id, boundary_at at time zone 'UTC' as boundary_at from {crawls};"
         " create schema marts; create table marts.fct_listens as"
         " select timestamp '2999-01-01' as record_changed_at",

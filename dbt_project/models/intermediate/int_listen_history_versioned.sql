@@ -2,43 +2,18 @@
 
 with
 
-moovitamix_listen_history as (
-
-    select * from {{ ref('stg_moovitamix__listen_history') }}
-
-),
-
-spotify_listen_history as (
-
-    select * from {{ ref('int_spotify_listen_history') }}
-
-),
-
 listen_history as (
 
-    select
-        source_name,
-        user_id,
-        track_ids,
-        'record_updated_at' as updated_at_source,
-        created_at,
-        updated_at,
-        valid_from,
-        valid_to
-    from moovitamix_listen_history
-
-    union all
-
-    select
-        source_name,
-        user_id,
-        track_ids,
-        updated_at_source,
-        created_at,
-        updated_at,
-        valid_from,
-        valid_to
-    from spotify_listen_history
+    {{ union_of_sources('listen_history', [
+        'source_name',
+        'user_id',
+        'track_ids',
+        'updated_at_source',
+        'created_at',
+        'updated_at',
+        'valid_from',
+        'valid_to',
+    ]) }}
 
 ),
 

@@ -2,51 +2,22 @@
 
 with
 
-moovitamix_tracks as (
-
-    select * from {{ ref('stg_moovitamix__tracks') }}
-
-),
-
-spotify_tracks as (
-
-    select * from {{ ref('int_spotify_tracks') }}
-
-),
-
 tracks as (
 
-    select
-        source_name,
-        track_id,
-        track_name,
-        artist_name,
-        songwriter_names,
-        duration,
-        genres,
-        album_title,
-        created_at,
-        updated_at,
-        valid_from,
-        valid_to
-    from moovitamix_tracks
-
-    union all
-
-    select
-        source_name,
-        track_id,
-        track_name,
-        artist_name,
-        songwriter_names,
-        duration,
-        genres,
-        album_title,
-        created_at,
-        updated_at,
-        valid_from,
-        valid_to
-    from spotify_tracks
+    {{ union_of_sources('tracks', [
+        'source_name',
+        'track_id',
+        'track_name',
+        'artist_name',
+        'songwriter_names',
+        'duration',
+        'genres',
+        'album_title',
+        'created_at',
+        'updated_at',
+        'valid_from',
+        'valid_to',
+    ]) }}
 
 ),
 

@@ -2,43 +2,18 @@
 
 with
 
-moovitamix_users as (
-
-    select * from {{ ref('stg_moovitamix__users') }}
-
-),
-
-spotify_users as (
-
-    select * from {{ ref('int_spotify_users') }}
-
-),
-
 users as (
 
-    select
-        source_name,
-        user_id,
-        gender,
-        favorite_genres,
-        created_at,
-        updated_at,
-        valid_from,
-        valid_to
-    from moovitamix_users
-
-    union all
-
-    select
-        source_name,
-        user_id,
-        gender,
-        favorite_genres,
-        created_at,
-        updated_at,
-        valid_from,
-        valid_to
-    from spotify_users
+    {{ union_of_sources('users', [
+        'source_name',
+        'user_id',
+        'gender',
+        'favorite_genres',
+        'created_at',
+        'updated_at',
+        'valid_from',
+        'valid_to',
+    ]) }}
 
 ),
 

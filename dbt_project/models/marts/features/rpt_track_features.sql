@@ -32,7 +32,7 @@ genres as (
 
 crawls as (
 
-    select * from {{ ref('stg_moovitamix__crawls') }}
+    select * from {{ ref('base_crawls__committed') }}
 
 ),
 

@@ -10,7 +10,7 @@ listen_history as (
 
 crawls as (
 
-    select * from {{ ref('stg_moovitamix__crawls') }}
+    select * from {{ ref('base_crawls__committed') }}
 
 ),
 

@@ -39,7 +39,7 @@ listens as (
 
 crawls as (
 
-    select * from {{ ref('stg_moovitamix__crawls') }}
+    select * from {{ ref('base_crawls__committed') }}
 
 ),
 

@@ -1,11 +1,3 @@
-{#- A table, unlike the rest of staging: the newest row pins the boundary that
-    everything built from here on reads landing as of. -#}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='refill',
-    on_schema_change='sync_all_columns',
-) }}
-
 with
 
 source as (
@@ -14,53 +6,55 @@ source as (
 
 ),
 
+committed_crawls as (
+
+    select * from {{ ref('base_crawls__committed') }}
+
+),
+
 renamed as (
 
     select
         -- ids
-        cast(crawl_id as {{ dbt.type_string() }}) as crawl_id,
-        cast(load_id as {{ dbt.type_string() }}) as load_id,
+        cast(source.crawl_id as {{ dbt.type_string() }}) as crawl_id,
+        cast(source.load_id as {{ dbt.type_string() }}) as load_id,
         'moovitamix' as source_name,
 
         -- attributes
-        cast(code_version as {{ dbt.type_string() }}) as code_version,
+        cast(source.code_version as {{ dbt.type_string() }}) as code_version,
 
         -- users
-        users_reported as users_reported_count,
-        users_landed as users_landed_count,
-        users_duplicates as users_duplicates_count,
-        users_rejected as users_rejected_count,
-        users_carried as users_carried_forward_count,
-        users_forgotten as users_forgotten_count,
+        source.users_reported as users_reported_count,
+        source.users_landed as users_landed_count,
+        source.users_duplicates as users_duplicates_count,
+        source.users_rejected as users_rejected_count,
+        source.users_carried as users_carried_forward_count,
+        source.users_forgotten as users_forgotten_count,
 
         -- tracks
-        tracks_reported as tracks_reported_count,
-        tracks_landed as tracks_landed_count,
-        tracks_duplicates as tracks_duplicates_count,
-        tracks_rejected as tracks_rejected_count,
-        tracks_carried as tracks_carried_forward_count,
-        tracks_forgotten as tracks_forgotten_count,
+        source.tracks_reported as tracks_reported_count,
+        source.tracks_landed as tracks_landed_count,
+        source.tracks_duplicates as tracks_duplicates_count,
+        source.tracks_rejected as tracks_rejected_count,
+        source.tracks_carried as tracks_carried_forward_count,
+        source.tracks_forgotten as tracks_forgotten_count,
 
         -- listen_history
-        listen_history_reported as listen_history_reported_count,
-        listen_history_landed as listen_history_landed_count,
-        listen_history_duplicates as listen_history_duplicates_count,
-        listen_history_rejected as listen_history_rejected_count,
-        listen_history_carried as listen_history_carried_forward_count,
-        listen_history_forgotten as listen_history_forgotten_count,
+        source.listen_history_reported as listen_history_reported_count,
+        source.listen_history_landed as listen_history_landed_count,
+        source.listen_history_duplicates as listen_history_duplicates_count,
+        source.listen_history_rejected as listen_history_rejected_count,
+        source.listen_history_carried as listen_history_carried_forward_count,
+        source.listen_history_forgotten as listen_history_forgotten_count,
 
         -- timestamps
-        {{ to_utc('boundary_at') }} as boundary_at,
-        {{ to_utc('started_at') }} as started_at,
-        {{ to_utc('committed_at') }} as committed_at
+        {{ to_utc('source.boundary_at') }} as boundary_at,
+        {{ to_utc('source.started_at') }} as started_at,
+        {{ to_utc('source.committed_at') }} as committed_at
 
     from source
-    {% set until = as_of().until -%}
-    {% if until -%}
-    where
-        {{ to_utc('boundary_at') }}
-        <= cast('{{ until }}' as {{ dbt.type_timestamp() }})
-    {% endif %}
+    inner join committed_crawls
+        on source.crawl_id = committed_crawls.crawl_id
 
 )
 

@@ -1,5 +1,5 @@
 {#- What landing holds whenever this is asked: without what was withdrawn since the last
-    build, and with what was landed since, unlike stg_moovitamix__crawls. -#}
+    build, and with what was landed since, unlike base_crawls__committed. -#}
 {{ config(materialized='ephemeral') }}
 
 with

@@ -11,7 +11,7 @@ source as (
 boundary as (
 
     select max(boundary_at) as boundary_at
-    from {{ ref('stg_moovitamix__crawls') }}
+    from {{ ref('base_crawls__committed') }}
 
 ),
 
@@ -24,6 +24,7 @@ renamed as (
 
         -- attributes
         source.items as track_ids,
+        'record_updated_at' as updated_at_source,
 
         -- timestamps
         cast(source.created_at as {{ dbt.type_timestamp() }}) as created_at,

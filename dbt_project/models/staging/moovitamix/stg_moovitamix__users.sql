@@ -11,7 +11,7 @@ source as (
 boundary as (
 
     select max(boundary_at) as boundary_at
-    from {{ ref('stg_moovitamix__crawls') }}
+    from {{ ref('base_crawls__committed') }}
 
 ),
 

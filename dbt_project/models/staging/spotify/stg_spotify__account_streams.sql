@@ -5,7 +5,7 @@ with
 
 crawls as (
 
-    select * from {{ ref('stg_moovitamix__crawls') }}
+    select * from {{ ref('base_crawls__committed') }}
 
 ),
 
