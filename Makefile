@@ -50,7 +50,7 @@ drill: .venv/dev ## Run every drill, then N random ones from SEED on; where one 
 	@$(if $(N)$(SEED),,pytest tests/drills --every-drill &&) python -m tests.drills --number $(or $(N),20) --seed $(or $(SEED),1)
 
 mutate: .venv/dev ## Change the models' SQL in one place at a time and list what no test notices (MODEL="a b")
-	@python -m tests.mutation $(if $(MODEL),--select $(MODEL))
+	@python -m tools.mutation $(if $(MODEL),--select $(MODEL))
 
 airflow: .venv/run orchestration/airflow/.venv/installed ## Install Airflow into an environment of its own
 

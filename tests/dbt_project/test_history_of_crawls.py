@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.dbt_project.landing import Landing, boundary
-from tests.dbt_project.scripted_days import days as days  # noqa: PLC0414 (the mutation check takes it from here)
+from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import (
     BUILD,
     BUILD_UNTESTED,

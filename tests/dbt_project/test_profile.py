@@ -8,22 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import yaml
-from dbt.config.renderer import ProfileRenderer
-from dbt_common.context import get_invocation_context, set_invocation_context
 
+from tests.dbt_project.rendered_profile import render
 from warehouse.database import session_parameters
 from warehouse.database_url import IN_QUERY, check_database_url, parse_database_url
 from warehouse.errors import SettingsError
-from warehouse.settings import PROJECT_ROOT, Settings
-
-
-def render(target: str, environment: dict[str, str]) -> dict[str, Any]:
-    set_invocation_context(environment)
-    assert get_invocation_context().env == environment
-    profile = yaml.safe_load((PROJECT_ROOT / "profiles.yml").read_text())["listenhouse"]
-    rendered: dict[str, Any] = ProfileRenderer().render_data(profile["outputs"][target])
-    return rendered
+from warehouse.settings import Settings
 
 
 def connection_of(environment: dict[str, str], target: str = "default") -> dict[str, Any]:

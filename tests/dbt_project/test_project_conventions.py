@@ -1,20 +1,27 @@
-"""dbt-project-evaluator's rules, checked over the manifest: the package cannot be installed here.
+"""The rules that the project keeps, checked over the manifest.
 
-Each rule names what breaks it. What may, stands in `EXCEPTIONS` with the reason; an exception
-that nothing needs any more fails too.
+Those that any dbt project can be judged by stand in `dbt-bouncer.yml`. Here are our own, and the
+standard ones that dbt-bouncer does not say: what keys are checked by, what goes for a single table
+of a source, what seeds and sources describe.
+
+Each rule here names what breaks it. What may, stands in `EXCEPTIONS` with the reason; an exception
+that nothing needs any more fails too, there as here.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import psycopg
 import pytest
+import yaml
 
 from ingestion.landing.crawl_ledger import create_crawls
 from recommender.tables import create_tables as create_recommendation_tables
+from tests.commands import run_script
 from tests.dbt_project.artifacts import (
     Manifest,
     Node,
@@ -24,18 +31,12 @@ from tests.dbt_project.artifacts import (
 )
 from warehouse.database import create_schema
 from warehouse.ops.tables import create_tables as create_ops_tables
+from warehouse.settings import PROJECT_ROOT
 
 Rule = Callable[[Manifest], Iterator[str]]
 
-ONE_CLOCK = (
-    "the newest committed crawl, pinned by base_crawls__committed, is the clock that every staging"
-    " model reads landing by"
-)
-STAR = "both are tables that people query; folding one into the other would take it from them"
-STEP_OF_A_MART = (
-    "the part of a mart that is built incrementally, where the mart itself changes every day: its"
-    " names, or days ago; not for people, who read the mart"
-)
+BOUNCER = PROJECT_ROOT / "dbt-bouncer.yml"
+
 OPS_TABLES = (
     "column_profiles",
     "dbt_results",
@@ -60,41 +61,10 @@ RECOMMENDATION_TABLES = (
     "trainings",
 )
 SERVED = "for the API, which serves it as it is"
-GENERATIONS = "the lists of a day now, and those it had before, are in two tables of the same kind"
 NEWEST_SHADOW = "the newest popularity shadow has no time of its own, but that of its batch"
 EXCEPTIONS: dict[str, dict[str, str]] = {
-    "intermediate_dependent_on_marts": dict.fromkeys(
-        ("int_charts_ranked", "int_listeners_summarized", "int_listening_days"), STEP_OF_A_MART
-    )
-    | {
-        "int_latest_anomalies": (
-            "the last verdicts of a mart, in a table that is never replaced: a view on the mart"
-            " itself would be dropped with it"
-        ),
-        "int_lift_measured": "the last days of a mart, in a table for the same reason",
-    },
-    "direct_join_to_source": dict.fromkeys(
-        (
-            "stg_moovitamix__listen_history",
-            "stg_moovitamix__rejected_records",
-            "stg_moovitamix__tracks",
-            "stg_moovitamix__users",
-            "stg_spotify__account_streams",
-            "stg_spotify__streams",
-        ),
-        ONE_CLOCK,
-    ),
     "model_fanout": {
         "int_step_runs": "the time of all that runs record, which has none of its own",
-    },
-    "rejoining_of_upstream_concepts": {
-        "int_listening_days > rpt_daily_artist_listens > int_charts_ranked": (
-            "what is new in a report, and the report"
-        ),
-        "dim_users > bridge_user_genres > rpt_user_features": STAR,
-        "base_crawls__committed > stg_moovitamix__rejected_records > int_quality_measured": (
-            ONE_CLOCK
-        ),
     },
     "source_fanout": {
         "crawls": "pinned for what is built, and as it is for what judges the loads at any moment",
@@ -111,10 +81,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ("streams", "account_streams", "rejected_records"),
         "an export comes when somebody asks for it",
     ),
-    "multiple_sources_joined": dict.fromkeys(
-        ("stg_recommendations__batches", "stg_recommendations__recommendations"), GENERATIONS
-    )
-    | {"stg_recommendations__popularity_shadow": f"{GENERATIONS}; {NEWEST_SHADOW}"},
     "unused_sources": {
         "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
         "rejected_records": "those of imports are for who imported; prune and forget know them",
@@ -122,20 +88,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "similar_tracks": SERVED,
         "superseded_popular_tracks": "what was served before; nothing is judged by it",
     },
-    "staging_dependent_on_staging": dict.fromkeys(
-        (
-            "stg_moovitamix__listen_history",
-            "stg_moovitamix__rejected_records",
-            "stg_moovitamix__tracks",
-            "stg_moovitamix__users",
-            "stg_spotify__account_streams",
-            "stg_spotify__streams",
-        ),
-        ONE_CLOCK,
-    ),
 }
 
 KEYS_OF_TABLES = {
+    "stg_moovitamix__crawls": ("raw_moovitamix.crawls",),
     "stg_moovitamix__landed_crawls": ("raw_moovitamix.crawls",),
     "stg_ops__column_profiles": ("ops.column_profiles",),
     "stg_ops__dbt_results": ("ops.dbt_results",),
@@ -189,47 +145,10 @@ TABLE_TESTS = ("unique_keys", "valid_columns", "foreign_keys")
 """One query each for all the keys, the rules of the columns, and the references of a table."""
 
 MODEL_FANOUT = 3
-CHAINED_VIEWS = 5
-JOINS = 7
-LAYERS = {
-    "staging": ("stg_",),
-    "intermediate": ("int_",),
-    # a bridge is a dimension's list of many-to-many pairs; the design names them so
-    "marts": ("dim_", "fct_", "rpt_", "bridge_"),
-}
-
-SCHEMAS = {"health": "health"}
-"""Folders with a schema of their own: for who runs the warehouse, not for who reads it."""
 
 
 def layer(node: Node) -> str:
     return str(node["fqn"][1])
-
-
-def name_of(unique_id: str) -> str:
-    return unique_id.split(".", 2)[2]
-
-
-def direct_join_to_source(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        kinds = {parent.split(".")[0] for parent in manifest.parents(model)}
-        if {"source", "model"} <= kinds:
-            yield model["name"]
-
-
-def downstream_models_dependent_on_source(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        reads_source = any(parent.startswith("source.") for parent in manifest.parents(model))
-        if reads_source and layer(model) != "staging":
-            yield model["name"]
-
-
-def duplicate_sources(manifest: Manifest) -> Iterator[str]:
-    seen: set[str] = set()
-    for source in manifest.nodes("source"):
-        if source["relation_name"] in seen:
-            yield source["name"]
-        seen.add(source["relation_name"])
 
 
 def hard_coded_references(manifest: Manifest) -> Iterator[str]:
@@ -251,71 +170,10 @@ def model_fanout(manifest: Manifest) -> Iterator[str]:
             yield model["name"]
 
 
-def multiple_sources_joined(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        if sum(parent.startswith("source.") for parent in manifest.parents(model)) > 1:
-            yield model["name"]
-
-
-def rejoining_of_upstream_concepts(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        parents = set(manifest.parents(model))
-        for parent in parents:
-            node = manifest.content["nodes"].get(parent)
-            if node is None or node["resource_type"] != "model":
-                continue
-            only_child = manifest.children(node, "model", "exposure") == [model["unique_id"]]
-            for grandparent in set(manifest.parents(node)) & parents:
-                if only_child and grandparent.startswith("model."):
-                    yield f"{name_of(grandparent)} > {node['name']} > {model['name']}"
-
-
-def root_models(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        if not manifest.parents(model):
-            yield model["name"]
-
-
 def source_fanout(manifest: Manifest) -> Iterator[str]:
     for source in manifest.nodes("source"):
         if len(manifest.children(source, "model")) > 1:
             yield source["name"]
-
-
-def staging_dependent_on_later_layers(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        layers = {
-            layer(manifest.content["nodes"][parent])
-            for parent in manifest.parents(model)
-            if parent.startswith("model.")
-        }
-        if layer(model) == "staging" and layers - {"staging"}:
-            yield model["name"]
-
-
-def staging_dependent_on_staging(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        if layer(model) == "staging" and any(
-            parent.startswith("model.") for parent in manifest.parents(model)
-        ):
-            yield model["name"]
-
-
-def intermediate_dependent_on_marts(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        reads = {
-            layer(manifest.content["nodes"][parent])
-            for parent in manifest.parents(model)
-            if parent.startswith("model.")
-        }
-        if layer(model) == "intermediate" and "marts" in reads:
-            yield model["name"]
-
-
-def too_many_joins(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        if len(re.findall(r"\bjoin\b", model["raw_code"], re.I)) >= JOINS:
-            yield model["name"]
 
 
 def unused_sources(manifest: Manifest) -> Iterator[str]:
@@ -390,38 +248,20 @@ def sources_without_freshness(manifest: Manifest) -> Iterator[str]:
             yield source["name"]
 
 
-def undocumented(manifest: Manifest) -> Iterator[str]:
-    for node in manifest.nodes("model", "seed", "source"):
+def undocumented_seeds_and_sources(manifest: Manifest) -> Iterator[str]:
+    """Of these dbt-bouncer only asks whether there is a description, of columns not even that."""
+    for node in manifest.nodes("seed", "source"):
         if not node["description"].startswith("One row per"):
             yield node["name"]
         for column in node["columns"].values():
             if not column["description"].strip() or not column["data_type"]:
                 yield f"{node['name']}.{column['name']}"
-    for source in manifest.nodes("source"):
-        if not source["source_description"]:
-            yield source["source_name"]
 
 
 def undocumented_tests(manifest: Manifest) -> Iterator[str]:
     for test in manifest.nodes("test", "unit_test"):
         if "test_metadata" not in test and not test["description"]:
             yield test["name"]
-
-
-def misnamed_models(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        if not model["name"].startswith(LAYERS[layer(model)]):
-            yield model["name"]
-
-
-def misplaced_models(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        folders = PurePosixPath(model["original_file_path"]).parts
-        right = folders[:3] == ("dbt_project", "models", layer(model))
-        if layer(model) == "staging":
-            right = right and model["name"].startswith(f"stg_{folders[3]}__")
-        if not right or model["schema"] != SCHEMAS.get(folders[3], layer(model)):
-            yield model["name"]
 
 
 def misplaced_descriptions(manifest: Manifest) -> Iterator[str]:
@@ -435,25 +275,6 @@ def misplaced_descriptions(manifest: Manifest) -> Iterator[str]:
         file = PurePosixPath(source["original_file_path"])
         if file.parent.name != source["source_name"]:
             yield source["name"]
-
-
-def chained_views(manifest: Manifest) -> Iterator[str]:
-    def depth(unique_id: str) -> int:
-        node = manifest.content["nodes"].get(unique_id)
-        if node is None or node["config"].get("materialized") != "view":
-            return 0
-        return 1 + max((depth(parent) for parent in manifest.parents(node)), default=0)
-
-    for model in manifest.models:
-        if depth(model["unique_id"]) > CHAINED_VIEWS:
-            yield model["name"]
-
-
-def public_models_without_contract(manifest: Manifest) -> Iterator[str]:
-    for model in manifest.models:
-        is_public = model["access"] == "public"
-        if is_public != (layer(model) == "marts") or is_public != model["contract"]["enforced"]:
-            yield model["name"]
 
 
 def foreign_keys_without_reference(manifest: Manifest) -> Iterator[str]:
@@ -513,51 +334,21 @@ def engine_specific_sql(manifest: Manifest) -> Iterator[str]:
             yield macro["name"]
 
 
-def columns_listed_twice(manifest: Manifest) -> Iterator[str]:
-    # a CTE lists them, and the contract does: what is selected from it at the end is all
-    last_select = re.compile(r"\nselect\n(?:    \w+,?\n)+from \w+\n*\Z")
-    for model in manifest.models:
-        if last_select.search(f"{model['raw_code']}\n"):
-            yield model["name"]
-
-
-def models_with_logic_without_unit_test(manifest: Manifest) -> Iterator[str]:
-    # its rows are compared with Python's calendar in test_dates.py: a year is too long to list
-    tested = {test["model"] for test in manifest.nodes("unit_test")} | {"dim_dates"}
-    yield from (model["name"] for model in manifest.models if model["name"] not in tested)
-
-
 RULES: list[Rule] = [
-    chained_views,
     checks_of_what_cannot_be,
     checks_that_could_share_a_query,
-    columns_listed_twice,
-    direct_join_to_source,
-    downstream_models_dependent_on_source,
-    duplicate_sources,
     engine_specific_sql,
     foreign_keys_without_reference,
     hard_coded_references,
-    intermediate_dependent_on_marts,
-    misnamed_models,
     misplaced_descriptions,
-    misplaced_models,
     missing_key_checks,
     model_fanout,
-    models_with_logic_without_unit_test,
     models_without_checks,
-    multiple_sources_joined,
     personal_data_beyond_staging,
-    public_models_without_contract,
-    rejoining_of_upstream_concepts,
-    root_models,
     source_fanout,
     sources_without_freshness,
-    staging_dependent_on_later_layers,
-    staging_dependent_on_staging,
     checks_that_only_warn,
-    too_many_joins,
-    undocumented,
+    undocumented_seeds_and_sources,
     undocumented_tests,
     unused_sources,
 ]
@@ -575,6 +366,50 @@ def test_the_project_keeps_the_rule_but_for_named_exceptions(
 
 def test_exceptions_are_of_rules_that_exist() -> None:
     assert set(EXCEPTIONS) <= {rule.__name__ for rule in RULES}
+
+
+def bounce(manifest: Manifest, folder: Path, config: Path) -> list[dict[str, str]]:
+    """What breaks the rules of a configuration of dbt-bouncer."""
+    (folder / "target").mkdir(exist_ok=True)
+    (folder / "target/manifest.json").write_text(json.dumps(manifest.content))
+    output = folder / "failures.json"
+    run = run_script(
+        *("dbt-bouncer", "--config-file", str(config)),
+        *("--output-file", str(output), "--output-only-failures"),
+        environment={"DBT_PROJECT_DIR": str(folder)},
+    )
+    # 1: a rule is broken; more: the rules cannot be read, or there is nothing that they go for
+    assert run.returncode in (0, 1), run.stdout + run.stderr
+    failures: list[dict[str, str]] = json.loads(output.read_text())
+    assert bool(failures) == bool(run.returncode)
+    return failures
+
+
+def test_the_project_keeps_the_rules_of_dbt_bouncer(manifest: Manifest, tmp_path: Path) -> None:
+    failures = bounce(manifest, tmp_path, BOUNCER)
+    assert [failure["failure_message"] for failure in failures] == []
+
+
+def test_what_rules_of_dbt_bouncer_include_or_exclude_is_there(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    checks = yaml.safe_load(BOUNCER.read_text())["manifest_checks"]
+    files = [model["original_file_path"] for model in manifest.models]
+    for check in checks:
+        if "include" in check:
+            assert any(re.match(check["include"], file) for file in files), check
+    excepting = [check for check in checks if "exclude" in check]
+    strict = [{key: check[key] for key in check if key != "exclude"} for check in excepting]
+    (tmp_path / "strict.yml").write_text(yaml.safe_dump({"manifest_checks": strict}))
+    failures = bounce(manifest, tmp_path, tmp_path / "strict.yml")
+    for number, check in enumerate(excepting):
+        broken = [
+            failure["file_path"]
+            for failure in failures
+            if failure["check_run_id"].startswith(f"{check['name']}:{number}:")
+        ]
+        stale = [one for one in check["exclude"] if not any(re.match(one, f) for f in broken)]
+        assert stale == [], check["name"]
 
 
 def test_a_key_that_no_test_asks_for_is_the_primary_key_of_its_table(

@@ -8,9 +8,9 @@ import pytest
 
 from tests.conftest import empty_database
 from tests.dbt_project.warehouse_build import BUILD_LISTENING
-from tests.mutation.judge import Judge, all_mutants, sql_files, template, users_of
-from tests.mutation.mutators import Mutant
-from tests.mutation.reasons import read_reasons
+from tools.mutation.judge import Judge, all_mutants, sql_files, template, users_of
+from tools.mutation.mutators import Mutant
+from tools.mutation.reasons import read_reasons
 from warehouse.settings import PROJECT_ROOT
 
 

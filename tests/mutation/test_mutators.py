@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutation.mutators import mutants_of
-from tests.mutation.sql_tree import UnreadableSqlError
+from tools.mutation.mutators import mutants_of
+from tools.mutation.sql_tree import UnreadableSqlError
 
 JOIN = "from a\nleft join b\n    on\n        a.x = b.x\n        and a.y = b.y\nwhere a.z < 2"
 

@@ -21,9 +21,8 @@ from operations.services import api_server
 from operations.services.api_server import make_app
 from tests.commands import run_command
 from tests.conftest import free_port
-from tests.serving.conftest import fill, running
-from tests.serving.test_database import REQUEST, address_of, locked
-from tests.serving.test_lists import LIST, problem
+from tests.serving.answers import LIST, REQUEST, problem
+from tests.serving.conftest import address_of, fill, locked, running
 from warehouse.errors import ApiServerError
 from warehouse.settings import PROJECT_ROOT, Settings
 

@@ -81,6 +81,19 @@ def running(app: FastAPI) -> Iterator[str]:
     thread.join()
 
 
+def address_of(client: httpx.Client) -> tuple[str, int]:
+    """Host and port that a client asks."""
+    return client.base_url.host, client.base_url.port or 0
+
+
+@contextmanager
+def locked(connection: psycopg.Connection) -> Iterator[None]:
+    """Nobody can read the users while the block runs."""
+    with connection.transaction():
+        connection.execute(sql.SQL("lock table marts.dim_users in access exclusive mode"))
+        yield
+
+
 def fill(connection: psycopg.Connection) -> None:
     """Writes the tables and what the tests ask for.
 

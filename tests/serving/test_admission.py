@@ -8,8 +8,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from tests.serving.answers import LIST, problem
 from tests.serving.conftest import serving, settings_for
-from tests.serving.test_lists import LIST, problem
 
 OLD, NEW = "old-key-0123456789", "new-key-0123456789"
 OPEN = ("/healthz", "/readyz", "/health", "/metrics", "/openapi.json", "/docs")

@@ -9,7 +9,6 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import LiteralString
@@ -17,23 +16,20 @@ from typing import LiteralString
 import httpx
 import psycopg
 import pytest
-from psycopg import errors, sql
+from psycopg import errors
 
 from operations.roles import grant, grant_login
 from operations.services import embedded_postgres
 from serving.database import Database
 from tests.conftest import free_port
 from tests.roles import roles_dropped
-from tests.serving.conftest import create_marts, fill, serving, settings_for
-from tests.serving.test_lists import LIST, problem, tracks
+from tests.serving.answers import LIST, REQUEST, problem, tracks
+from tests.serving.conftest import address_of, create_marts, fill, locked, serving, settings_for
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import PROJECT_ROOT, Settings
 
 # what a request may take when the database does not answer: 3 s, and those of a busy machine
 PATIENCE = 8.0
-
-REQUEST = f"GET {LIST} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n".encode()
-
 
 OPTIONS = {"fsync": "off", "synchronous_commit": "off"}
 
@@ -239,11 +235,6 @@ def ask_at_once(client: httpx.Client, number: int) -> set[int]:
     return asyncio.run(get_all())
 
 
-def address_of(client: httpx.Client) -> tuple[str, int]:
-    """Host and port that a client asks."""
-    return client.base_url.host, client.base_url.port or 0
-
-
 def api_sessions(connection: psycopg.Connection, state: str = "idle") -> list[int]:
     """Process ids of the API's sessions in this state."""
     rows = connection.execute(
@@ -257,11 +248,3 @@ def api_sessions(connection: psycopg.Connection, state: str = "idle") -> list[in
         (state,),
     )
     return [pid for (pid,) in rows]
-
-
-@contextmanager
-def locked(connection: psycopg.Connection) -> Iterator[None]:
-    """Nobody can read the users while the block runs."""
-    with connection.transaction():
-        connection.execute(sql.SQL("lock table marts.dim_users in access exclusive mode"))
-        yield

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from recommender.tables import create_tables
+from tests.serving.answers import LIST, problem, tracks
 from tests.serving.conftest import (
     DAY,
     DAY_BEFORE,
@@ -29,24 +30,7 @@ from tests.serving.conftest import (
     settings_for,
 )
 
-LIST = f"/v1/users/{USER}/recommendations"
 POPULAR = ["2", "3", TRACK]
-
-
-def problem(response: httpx.Response, status: int, name: str = "") -> dict[str, Any]:
-    """The body of a problem, which has to be of this kind."""
-    assert response.headers["content-type"] == "application/problem+json"
-    assert response.headers["cache-control"] == "no-store"
-    assert response.status_code == status, response.text
-    body: dict[str, Any] = response.json()
-    assert body["status"] == status
-    assert body["type"] == (f"urn:problem-type:listenhouse:{name}" if name else "about:blank")
-    return body
-
-
-def tracks(response: httpx.Response) -> list[str]:
-    assert response.status_code == 200, response.text
-    return [item["track_id"] for item in response.json()["items"]]
 
 
 def test_a_user_gets_the_latest_list_with_what_it_is_made_of(api: httpx.Client) -> None:

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serving import cached_page
 from serving.app import create_app
+from tests.serving.answers import LIST, problem
 from tests.serving.conftest import running, serving, settings_for
-from tests.serving.test_lists import LIST, problem
 from warehouse.errors import DatabaseError
 
 

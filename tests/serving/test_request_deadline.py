@@ -9,9 +9,8 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from serving.request_deadline import DeadlineProtocol
-from tests.serving.conftest import serving, settings_for
-from tests.serving.test_database import address_of
-from tests.serving.test_lists import LIST
+from tests.serving.answers import LIST
+from tests.serving.conftest import address_of, serving, settings_for
 
 SECONDS = 0.4
 

@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ingestion.landing.pipeline import landing_pipeline
 from tests.conftest import free_port
-from tests.dbt_project.test_profile import render
+from tests.dbt_project.rendered_profile import render
 from tests.odd_sessions import ODD
 from warehouse.database import SESSION, connect, library_url
 from warehouse.errors import DatabaseError

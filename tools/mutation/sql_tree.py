@@ -55,7 +55,7 @@ class Tree:
 
     def span(self, segment: BaseSegment) -> tuple[int, int]:
         """Where a segment of the tree starts and stops in the file."""
-        assert segment.pos_marker is not None
+        assert segment.pos_marker is not None  # noqa: S101 (parsed from a text)
         place = segment.pos_marker.source_slice
         return place.start + self.shift, place.stop + self.shift
 

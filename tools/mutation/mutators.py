@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from sqlfluff.core.parser import BaseSegment
 
-from tests.mutation.sql_tree import TAG, Tree, is_sql_macro, otherwise_spans, trees
+from tools.mutation.sql_tree import TAG, Tree, is_sql_macro, otherwise_spans, trees
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def drop_distinct(segment: BaseSegment, source: Source) -> Iterator[Edit]:
 
 
 def change_function(segment: BaseSegment, source: Source) -> Iterator[Edit]:
-    """`min` ↔ `max`, `lead` ↔ `lag`, `count(*)` → one, `coalesce(x, y)` → `x`, …"""
+    """`min` ↔ `max`, `lead` ↔ `lag`, `count(*)` → one, `coalesce(x, y)` → `x`."""
     if not segment.is_type("function"):
         return
     (name,) = segment.get_children("function_name")

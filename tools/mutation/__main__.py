@@ -17,16 +17,16 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.mutation.judge import Verdict, all_mutants
-from tests.mutation.reasons import Reasons, read_reasons
-from tests.mutation.trial import judge_all
+from tools.mutation.judge import Verdict, all_mutants
+from tools.mutation.reasons import Reasons, read_reasons
+from tools.mutation.trial import judge_all
 
 
 def main() -> None:
     """Parses the command line, judges the mutants and reports."""
     # as Ctrl-C: the workers and their server end, too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    parser = argparse.ArgumentParser("python -m tests.mutation", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tools.mutation", description=__doc__)
     parser.add_argument("--select", nargs="*", metavar="MODEL", help="only these models or macros")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--list", action="store_true", help="list the mutants only")

@@ -30,9 +30,9 @@ from operations.services import embedded_postgres
 from tests.conftest import empty_database, free_port
 from tests.dbt_invocation import invoke
 from tests.dbt_project.landing import Landing, boundary
-from tests.dbt_project.test_history_of_crawls import days
+from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import Warehouse
-from tests.mutation.mutators import Mutant, mutants_of
+from tools.mutation.mutators import Mutant, mutants_of
 from warehouse.settings import PROJECT_ROOT, Settings
 
 TEMPLATE = "unchanged"
@@ -62,7 +62,10 @@ _INVALID = re.compile(
     r"|could not determine|argument of|must have the same number of columns|must be type"
     r"|specified more than once|requires an OVER clause|Compilation Error|missing FROM-clause"
 )
-_NOT_OF_THE_PROJECT = (".*", "logs", "target", "*.egg-info", "__pycache__", "htmlcov", "benchmarks")
+_NOT_OF_THE_PROJECT = (
+    *(".*", "logs", "target", "*.egg-info", "__pycache__", "htmlcov"),
+    *("benchmarks", "tools"),
+)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import zip_longest
 from pathlib import Path
 
-from tests.mutation.judge import PYTEST, Judge, Verdict, running_server, sql_files
-from tests.mutation.mutators import Mutant
-from tests.mutation.reasons import Reasons
+from tools.mutation.judge import PYTEST, Judge, Verdict, running_server, sql_files
+from tools.mutation.mutators import Mutant
+from tools.mutation.reasons import Reasons
 from warehouse.settings import PROJECT_ROOT
 
 PROGRESS_SECONDS = 30

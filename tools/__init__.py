@@ -1,0 +1,1 @@
+"""Programs for who changes the project; none is part of what is installed."""
