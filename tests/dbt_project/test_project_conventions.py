@@ -91,7 +91,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
 }
 
 KEYS_OF_TABLES = {
-    "stg_moovitamix__crawls": ("raw_moovitamix.crawls",),
     "stg_moovitamix__landed_crawls": ("raw_moovitamix.crawls",),
     "stg_ops__column_profiles": ("ops.column_profiles",),
     "stg_ops__dbt_results": ("ops.dbt_results",),

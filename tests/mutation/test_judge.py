@@ -35,7 +35,7 @@ def test_unit_tests_judge_each_model_for_itself(judge: Judge) -> None:
     verdicts = judge.unit_tests(
         [
             mutant("int_users_inferred", "where user_id is not null", ""),
-            mutant("dim_albums", "min(first_observed_at)", "least(min(first_observed_at))"),
+            mutant("int_tracks_inferred", "min(valid_from)", "least(min(valid_from))"),
             mutant("dim_artists", "min(first_observed_at)", "min(no_column)"),
         ]
     )
