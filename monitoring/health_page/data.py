@@ -351,34 +351,22 @@ _LISTS: LiteralString = """
 _EVALUATIONS: LiteralString = """
     with
 
-    numbered as (
+    measured as (
         select
-            source_name,
-            training_id,
-            started_at,
-            row_number() over (partition by source_name order by started_at desc) as place
+            *,
+            started_at at time zone 'UTC' as trained_at,
+            dense_rank() over (partition by source_name order by started_at desc) as place
         from recommendations.trainings
-        where training_id in (select training_id from recommendations.evaluations)
+        inner join recommendations.evaluations using (training_id)
     )
 
-    select
-        numbered.source_name,
-        numbered.training_id,
-        numbered.started_at at time zone 'UTC' as trained_at,
-        evaluations.role,
-        evaluations.value,
-        evaluations.lower,
-        evaluations.upper
-    from numbered
-    inner join recommendations.evaluations on numbered.training_id = evaluations.training_id
+    select source_name, training_id, trained_at, role, value, lower, upper
+    from measured
     where
-        numbered.place <= %(trainings)s
-        and evaluations.role <> 'panel'
-        and evaluations.split = 'test'
-        and evaluations.segment = 'all'
-        and evaluations.metric = 'ndcg'
-        and evaluations.cutoff = 20
-    order by numbered.source_name, numbered.started_at, evaluations.role
+        place <= %(trainings)s
+        and (split, segment, metric, cutoff) = ('test', 'all', 'ndcg', 20)
+        and role <> 'panel'
+    order by source_name, trained_at, role
 """
 
 _DECISIONS: LiteralString = """
