@@ -7,15 +7,19 @@ judgements; no record of the source is in it. Times are UTC, without a zone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 
 from warehouse.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 RUNS = 30
 """Runs that the page shows."""
@@ -32,7 +36,7 @@ TRAININGS = 12
 DECISIONS = 5
 """Decisions about who is champion that the page shows."""
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -264,7 +268,6 @@ class HealthData:
 
 
 _MODELS = (
-    "fct_data_quality",
     "fct_endpoint_requests",
     "fct_dbt_results",
     "fct_request_outcomes",
@@ -273,21 +276,13 @@ _MODELS = (
     "fct_schema_changes",
     "rpt_anomalies",
     "rpt_findings",
+    "rpt_latest_quality",
 )
 
-_FINDINGS: LiteralString = """
-    select rule_name, subject, severity, message, next_step, run_id, found_at, is_event
-    from health.rpt_findings
-    order by severity <> 'critical', found_at desc nulls last, finding_key
-"""
-
-_RUNS: LiteralString = """
-    select
-        run_id, command, trigger, attempt, code_version, status, failed_step, message,
-        started_at, duration_seconds, missed_days
-    from health.fct_runs
-    order by started_at desc
-    limit %(runs)s
+# in the order of runs, of which the page shows few
+_OF_RUNS: LiteralString = """
+    where run_id = any(%(run_ids)s)
+    order by array_position(%(run_ids)s::uuid[], run_id)
 """
 
 # before the first build that went through; the models are views on the same table
@@ -302,33 +297,7 @@ _RECORDED_RUNS: LiteralString = """
     limit %(runs)s
 """
 
-_STEPS: LiteralString = """
-    select
-        run_id, step_name, status, duration_seconds, median_seconds, p95_seconds,
-        coalesce(is_slow, false) as is_slow
-    from health.fct_run_steps
-    where run_id = any(%(run_ids)s)
-    order by array_position(%(run_ids)s::uuid[], run_id), started_at
-"""
-
-_VOLUMES: LiteralString = """
-    select
-        metric_name, subject, measured_date, severity, direction, reason, value,
-        lower_bound, upper_bound, is_anomaly
-    from health.rpt_anomalies
-    where measured_date > (select max(measured_date) from health.rpt_anomalies) - %(days)s::int
-    order by metric_name, subject, measured_date
-"""
-
-_REQUESTS: LiteralString = """
-    select
-        run_id, endpoint, request_count, retry_count, received_bytes, latency_p50_seconds,
-        latency_p95_seconds, latency_max_seconds
-    from health.fct_endpoint_requests
-    where run_id = any(%(run_ids)s)
-    order by array_position(%(run_ids)s::uuid[], run_id), endpoint
-"""
-
+# over the runs that the page shows, and of the last of them that asked
 _OUTCOMES: LiteralString = """
     with
 
@@ -352,26 +321,7 @@ _OUTCOMES: LiteralString = """
     order by endpoint, kind, outcome
 """
 
-_QUALITY: LiteralString = """
-    with
-
-    numbered as (
-        select *, dense_rank() over (order by boundary_at desc) as place
-        from health.fct_data_quality
-    )
-
-    select
-        table_name,
-        measure,
-        coalesce(detail, '') as detail,
-        max(value) filter (where place = 1)::float as value,
-        max(value) filter (where place = 2)::float as previous_value
-    from numbered
-    where place <= 2
-    group by table_name, measure, coalesce(detail, '')
-    order by table_name, measure, detail
-"""
-
+# of landing as it is: also of a load that was refused, which no model knows
 _REJECTIONS: LiteralString = """
     select
         endpoint,
@@ -388,22 +338,7 @@ _LANDED_AT: LiteralString = """
     select max(boundary_at) at time zone 'UTC' from raw_moovitamix.crawls
 """
 
-_NODES: LiteralString = """
-    select node_name, resource_type, status, failures, message, run_at
-    from health.fct_dbt_results
-    where run_id = (
-        select run_id from health.fct_dbt_results order by run_at desc limit 1
-    )
-    order by resource_type, node_name
-"""
-
-_SCHEMA_CHANGES: LiteralString = """
-    select run_id, description, changed_at
-    from health.fct_schema_changes
-    order by changed_at desc, description
-    limit %(schema_changes)s
-"""
-
+# as recorded: the models know what was recorded by the first build only from the next on
 _LISTS: LiteralString = """
     select distinct on (source_name)
         source_name, for_date, model_version, user_count, list_length, short_list_count,
@@ -413,48 +348,25 @@ _LISTS: LiteralString = """
     order by source_name, for_date desc
 """
 
-_LIFTS: LiteralString = """
-    select
-        source_name, for_date, user_count, conversion_rate, shadow_conversion_rate, lift,
-        lift_lower, lift_upper, is_window_complete
-    from marts.rpt_recommendation_lift
-    where
-        for_date > (select max(for_date) from marts.rpt_recommendation_lift) - %(days)s::int
-        and lift is not null
-    order by source_name, for_date
-"""
-
 _EVALUATIONS: LiteralString = """
     with
 
-    numbered as (
+    measured as (
         select
-            source_name,
-            training_id,
-            started_at,
-            row_number() over (partition by source_name order by started_at desc) as place
+            *,
+            started_at at time zone 'UTC' as trained_at,
+            dense_rank() over (partition by source_name order by started_at desc) as place
         from recommendations.trainings
-        where training_id in (select training_id from recommendations.evaluations)
+        inner join recommendations.evaluations using (training_id)
     )
 
-    select
-        numbered.source_name,
-        numbered.training_id,
-        numbered.started_at at time zone 'UTC' as trained_at,
-        evaluations.role,
-        evaluations.value,
-        evaluations.lower,
-        evaluations.upper
-    from numbered
-    inner join recommendations.evaluations on numbered.training_id = evaluations.training_id
+    select source_name, training_id, trained_at, role, value, lower, upper
+    from measured
     where
-        numbered.place <= %(trainings)s
-        and evaluations.role <> 'panel'
-        and evaluations.split = 'test'
-        and evaluations.segment = 'all'
-        and evaluations.metric = 'ndcg'
-        and evaluations.cutoff = 20
-    order by numbered.source_name, numbered.started_at, evaluations.role
+        place <= %(trainings)s
+        and (split, segment, metric, cutoff) = ('test', 'all', 'ndcg', 20)
+        and role <> 'panel'
+    order by source_name, trained_at, role
 """
 
 _DECISIONS: LiteralString = """
@@ -501,13 +413,19 @@ def _read(connection: psycopg.Connection) -> HealthData:
         "decisions": DECISIONS,
     }
 
-    def rows(relation: str, kind: type[T], statement: LiteralString) -> list[T]:
+    def rows(relation: str, kind: type[T], query: LiteralString | sql.Composed) -> list[T]:
         if relation not in relations:
             return []
         cursor = connection.cursor(row_factory=class_row(kind))
-        return cursor.execute(statement, parameters).fetchall()
+        return cursor.execute(query, parameters).fetchall()
 
-    runs = rows("health.fct_runs", Run, _RUNS)
+    def modelled(model: str, kind: type[T], which: LiteralString) -> list[T]:
+        """Rows of a model that has the fields of the kind as columns."""
+        columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(kind))
+        parts = (columns, sql.Identifier(*model.split(".")), sql.SQL(which))
+        return rows(model, kind, sql.SQL("select {} from {} {}").format(*parts))
+
+    runs = modelled("health.fct_runs", Run, "order by started_at desc limit %(runs)s")
     if "health.fct_runs" not in relations:
         runs = rows("ops.runs", Run, _RECORDED_RUNS)
     runs.reverse()
@@ -518,18 +436,57 @@ def _read(connection: psycopg.Connection) -> HealthData:
     return HealthData(
         missing=[model for model in _MODELS if f"health.{model}" not in relations],
         landed_at=landed_at,
-        findings=rows("health.rpt_findings", FindingRow, _FINDINGS),
+        findings=modelled(
+            "health.rpt_findings",
+            FindingRow,
+            "order by severity <> 'critical', found_at desc nulls last, finding_key",
+        ),
         runs=runs,
-        steps=rows("health.fct_run_steps", StepTime, _STEPS),
-        volumes=rows("health.rpt_anomalies", Volume, _VOLUMES),
-        requests=rows("health.fct_endpoint_requests", EndpointRequestsRow, _REQUESTS),
+        steps=modelled("health.fct_run_steps", StepTime, _OF_RUNS + ", started_at"),
+        volumes=modelled(
+            "health.rpt_anomalies",
+            Volume,
+            """
+            where measured_date > (
+                select max(measured_date) from health.rpt_anomalies
+            ) - %(days)s::int
+            order by metric_name, subject, measured_date
+            """,
+        ),
+        requests=modelled(
+            "health.fct_endpoint_requests", EndpointRequestsRow, _OF_RUNS + ", endpoint"
+        ),
         outcomes=rows("health.fct_request_outcomes", Outcomes, _OUTCOMES),
-        quality=rows("health.fct_data_quality", Quality, _QUALITY),
+        quality=modelled(
+            "health.rpt_latest_quality", Quality, "order by table_name, measure, detail"
+        ),
         rejections=rows("raw_moovitamix.rejected_records", Rejections, _REJECTIONS),
-        nodes=rows("health.fct_dbt_results", NodeResult, _NODES),
-        schema_changes=rows("health.fct_schema_changes", SchemaChange, _SCHEMA_CHANGES),
+        nodes=modelled(
+            "health.fct_dbt_results",
+            NodeResult,
+            """
+            where run_id = (select run_id from health.fct_dbt_results order by run_at desc limit 1)
+            order by resource_type, node_name
+            """,
+        ),
+        schema_changes=modelled(
+            "health.fct_schema_changes",
+            SchemaChange,
+            "order by changed_at desc, description limit %(schema_changes)s",
+        ),
         lists=rows("recommendations.batches", Lists, _LISTS),
-        lifts=rows("marts.rpt_recommendation_lift", Lift, _LIFTS),
+        lifts=modelled(
+            "marts.rpt_recommendation_lift",
+            Lift,
+            """
+            where
+                for_date > (
+                    select max(for_date) from marts.rpt_recommendation_lift
+                ) - %(days)s::int
+                and lift is not null
+            order by source_name, for_date
+            """,
+        ),
         evaluations=rows("recommendations.evaluations", Evaluation, _EVALUATIONS),
         decisions=rows("recommendations.promotions", Decision, _DECISIONS),
     )

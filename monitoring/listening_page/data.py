@@ -31,20 +31,34 @@ MAX_DAILY = 1096
 COHORTS = 12
 """Weeks of first listens that are followed, and for how many weeks."""
 
-_TABLES = ("fct_listens", "bridge_track_genres", "dim_artists", "dim_genres", "dim_tracks")
+_TABLES = (
+    "fct_listens",
+    "bridge_track_genres",
+    "dim_artists",
+    "dim_genres",
+    "dim_tracks",
+    "rpt_daily_artist_listens",
+    "rpt_daily_genre_listens",
+    "rpt_daily_track_listens",
+    "rpt_weekly_active_listeners",
+)
 
 # A listen is in the selection of everything, number 0, and in that of each chosen genre of its
-# track. Its age is the shortest period that it is in.
+# track; what reports have of everything is counted here for the genres only. Its age is the
+# shortest period that it is in.
 _SELECTED: LiteralString = """
+    chosen_genres as (
+        select genre_key, array_position(%(genres)s::text[], coalesce(genre_name, '')) as selection
+        from dim_genres
+        where coalesce(genre_name, '') = any(%(genres)s::text[])
+    ),
+
     selections as (
         select track_key, 0 as selection from dim_tracks
         union all
-        select
-            bridge_track_genres.track_key,
-            array_position(%(genres)s::text[], coalesce(dim_genres.genre_name, '')) as selection
+        select bridge_track_genres.track_key, chosen_genres.selection
         from bridge_track_genres
-        inner join dim_genres on bridge_track_genres.genre_key = dim_genres.genre_key
-        where coalesce(dim_genres.genre_name, '') = any(%(genres)s::text[])
+        inner join chosen_genres on bridge_track_genres.genre_key = chosen_genres.genre_key
         group by 1, 2
     ),
 
@@ -78,28 +92,20 @@ _SPAN: LiteralString = """
 _GENRES: LiteralString = """
     with
 
-    genre_listens as (
-        select
-            width_bucket(%(last_day)s::date - fct_listens.listened_date, %(periods)s::int[]) as age,
-            coalesce(dim_genres.genre_name, '') as genre_name,
-            count(*) as listen_count
-        from fct_listens
-        inner join bridge_track_genres on fct_listens.track_key = bridge_track_genres.track_key
-        inner join dim_genres on bridge_track_genres.genre_key = dim_genres.genre_key
-        group by 1, 2
-    ),
-
     ranked as (
         select
             period,
-            genre_name,
-            sum(listen_count)::bigint as listen_count,
+            coalesce(dim_genres.genre_name, '') as genre_name,
+            sum(days.listen_count)::bigint as listen_count,
             row_number() over (
-                partition by period order by sum(listen_count) desc, genre_name
+                partition by period
+                order by sum(days.listen_count) desc, coalesce(dim_genres.genre_name, '')
             ) as place
-        from genre_listens
-        inner join generate_series(0, cardinality(%(periods)s::int[])) as period on age <= period
-        group by period, genre_name
+        from rpt_daily_genre_listens as days
+        inner join dim_genres on days.genre_key = dim_genres.genre_key
+        inner join generate_series(0, cardinality(%(periods)s::int[])) as period
+            on width_bucket(%(last_day)s::date - days.listened_date, %(periods)s::int[]) <= period
+        group by 1, 2
     )
 
     select period, genre_name, listen_count
@@ -109,8 +115,16 @@ _GENRES: LiteralString = """
 """
 
 _DAYS: LiteralString = """
-    select selection, listened_date, count(*)
-    from listens
+    , days as (
+        select 0 as selection, listened_date, listen_count from rpt_daily_track_listens
+        union all
+        select chosen_genres.selection, genre_days.listened_date, genre_days.listen_count
+        from rpt_daily_genre_listens as genre_days
+        inner join chosen_genres on genre_days.genre_key = chosen_genres.genre_key
+    )
+
+    select selection, listened_date, sum(listen_count)
+    from days
     where listened_date >= %(first_charted_day)s
     group by 1, 2
 """
@@ -119,7 +133,7 @@ _WEEKS: LiteralString = """
     , active as (
         select selection, week, source_name, user_id
         from listens
-        where user_id is not null
+        where user_id is not null and selection > 0
         group by 1, 2, 3, 4
     ),
 
@@ -129,10 +143,17 @@ _WEEKS: LiteralString = """
             week,
             week = min(week) over (partition by selection, source_name, user_id) as is_new
         from active
+    ),
+
+    weeks as (
+        select 0 as selection, week_start_date as week, listener_count, new_listener_count
+        from rpt_weekly_active_listeners
+        union all
+        select selection, week, 1, is_new::int from numbered
     )
 
-    select selection, week, count(*), count(*) filter (where is_new)
-    from numbered
+    select selection, week, sum(listener_count), sum(new_listener_count)
+    from weeks
     where week >= %(first_charted_day)s::date - 6
     group by 1, 2
 """
@@ -172,9 +193,18 @@ _TOTALS: LiteralString = """
 
 _TRACKS: LiteralString = """
     , counted as (
-        select selection, age, source_name, track_id, count(*) as listen_count
+        select
+            0 as selection,
+            width_bucket(%(last_day)s::date - listened_date, %(periods)s::int[]) as age,
+            source_name,
+            track_id,
+            sum(listen_count) as listen_count
+        from rpt_daily_track_listens
+        group by 1, 2, 3, 4
+        union all
+        select selection, age, source_name, track_id, count(*)
         from listens
-        where track_id is not null
+        where selection > 0
         group by 1, 2, 3, 4
     ),
 
@@ -212,9 +242,18 @@ _TRACKS: LiteralString = """
 
 _ARTISTS: LiteralString = """
     , counted as (
-        select listens.selection, listens.age, dim_tracks.artist_key, count(*) as listen_count
+        select
+            0 as selection,
+            width_bucket(%(last_day)s::date - listened_date, %(periods)s::int[]) as age,
+            artist_key,
+            sum(listen_count) as listen_count
+        from rpt_daily_artist_listens
+        group by 1, 2, 3
+        union all
+        select listens.selection, listens.age, dim_tracks.artist_key, count(*)
         from listens
         inner join dim_tracks on listens.track_key = dim_tracks.track_key
+        where listens.selection > 0
         group by 1, 2, 3
     ),
 

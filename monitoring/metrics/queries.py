@@ -2,7 +2,7 @@
 
 In: nothing. Out: `PARTS`. What the tools recorded is read from `ops`, landing and
 `recommendations`, and so is there before the first build and during each; what dbt judged is read
-from `health` and `marts`.
+from `health` and `marts`, and which day counts as the last from where findings have it.
 """
 
 from __future__ import annotations
@@ -374,20 +374,14 @@ _HEALTH = (
         query="""
             with
 
-            last_quality as (
-                select *
-                from health.fct_data_quality
-                order by boundary_at desc
-                fetch first row with ties
-            ),
-
             ranked as (
                 select
                     *,
                     row_number() over (
                         partition by table_name, measure order by value desc, detail
                     ) as place
-                from last_quality
+                from health.rpt_latest_quality
+                where value is not null
             )
 
             select
@@ -425,7 +419,7 @@ _HEALTH = (
             "daily_metric_upper_bound": "Values of that day above it are anomalies.",
         },
         query="""
-            select distinct on (metric_name, subject)
+            select
                 metric_name as metric,
                 subject,
                 extract(epoch from measured_date) as daily_metric_timestamp_seconds,
@@ -434,8 +428,8 @@ _HEALTH = (
                 lower_bound as daily_metric_lower_bound,
                 upper_bound as daily_metric_upper_bound
             from health.rpt_anomalies
-            where method <> 'not a whole day'
-            order by metric_name, subject, measured_date desc
+            inner join intermediate.int_latest_anomalies
+                using (metric_name, subject, measured_date)
         """,
     ),
     Part(
@@ -445,22 +439,13 @@ _HEALTH = (
             "daily_metric_anomaly": "1 when the value of that day is an anomaly of this severity."
         },
         query="""
-            with
-
-            last_days as (
-                select distinct on (metric_name, subject) metric_name, subject, severity
-                from health.rpt_anomalies
-                where method <> 'not a whole day'
-                order by metric_name, subject, measured_date desc
-            )
-
             select
-                last_days.metric_name as metric,
-                last_days.subject,
+                anomalies.metric_name as metric,
+                anomalies.subject,
                 severities.severity,
-                coalesce(last_days.severity = severities.severity, false)::int
+                coalesce(anomalies.severity = severities.severity, false)::int
                     as daily_metric_anomaly
-            from last_days
+            from intermediate.int_latest_anomalies as anomalies
             cross join unnest(array['critical', 'warning']) as severities (severity)
         """,
     ),

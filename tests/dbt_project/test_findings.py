@@ -40,6 +40,7 @@ HEALTH = (
     "fct_dbt_results",
     "fct_data_quality",
     "rpt_findings",
+    "rpt_latest_quality",
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
 DATA_MODELS = ("base_crawls__committed", "int_versions_counted", "int_quality_measured")
@@ -533,6 +534,7 @@ def test_nothing_is_known_after_as_of(house: House) -> None:
         for view in HEALTH
     }
     assert counts.pop("fct_data_quality") > 0
+    assert counts.pop("rpt_latest_quality") > 0
     assert set(counts.values()) == {0}
 
 
