@@ -10,6 +10,7 @@ that of the contender's process; what PostgreSQL spends for it stands beside it.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -78,7 +79,13 @@ def _measure(name: str, api_url: str, settings: Settings, folder: Path) -> Cost:
     state = Path(tempfile.mkdtemp(dir=folder))
     command = [sys.executable, "-m", "benchmarks.landing_contenders", name, api_url]
     command += [f"{server}/contest", str(state)]
-    return measure(command, settings)
+    # where ours looks for all that the others are told
+    ours = {
+        "LISTENHOUSE_API_URL": api_url,
+        "LISTENHOUSE_DATABASE_URL": f"{server}/contest",
+        "LISTENHOUSE_HOME": str(state),
+    }
+    return measure(command, settings, os.environ | ours)
 
 
 @contextmanager

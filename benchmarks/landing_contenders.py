@@ -27,13 +27,8 @@ class RawPage(msgspec.Struct):
     pages: int
 
 
-def listenhouse(api_url: str, database_url: str, folder: Path) -> None:
+def listenhouse(_api_url: str, _database_url: str, _folder: Path) -> None:
     """Our load: proof of completeness, typed records, quarantine, SCD2."""
-    os.environ |= {
-        "LISTENHOUSE_API_URL": api_url,
-        "LISTENHOUSE_DATABASE_URL": database_url,
-        "LISTENHOUSE_HOME": str(folder),
-    }
     from ingestion.landing.load import load  # noqa: PLC0415 (its import is a part of the cost)
     from warehouse.run_lock import hold_run_lock  # noqa: PLC0415
     from warehouse.settings import read_settings  # noqa: PLC0415

@@ -22,7 +22,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -32,6 +31,7 @@ from operations.daily_run.run import DayOptions, run_day
 from operations.services import embedded_postgres
 from simulator import World, WorldConfig, create_app, lose_listens, running, spoil_tracks
 from warehouse.errors import ListenhouseError
+from warehouse.process_environment import prepare_environment
 from warehouse.settings import Settings
 
 POSTGRES_PORT = 25494
@@ -49,8 +49,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=options.home or Path(folder) / "home", embedded_port=POSTGRES_PORT)
+        prepare_environment(settings.but(external_database_url=settings.database_url))
         os.environ |= {
-            "LISTENHOUSE_DATABASE_URL": settings.database_url,
             "DBT_TARGET_PATH": str(settings.home / "target"),
             "DBT_LOG_PATH": str(settings.home / "logs"),
             # they see no data, so every day of them is the same
@@ -70,7 +70,7 @@ def _run_days(settings: Settings, clock: Clock, days: int) -> int:
     mistakes = 0
     day = 0
     with running(app) as url:
-        settings = replace(settings, external_api_url=url, trigger="benchmark")
+        settings = settings.but(external_api_url=url, trigger="benchmark")
         # a port that nobody listens on
         nowhere = "http://127.0.0.1:9"
         known: Findings = {}
@@ -84,7 +84,7 @@ def _run_days(settings: Settings, clock: Clock, days: int) -> int:
             with clock.set_to(day):
                 try:
                     run_day(
-                        settings if api else replace(settings, external_api_url=nowhere),
+                        settings if api else settings.but(external_api_url=nowhere),
                         DayOptions(),
                     )
                 except ListenhouseError as error:

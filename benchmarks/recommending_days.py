@@ -31,7 +31,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
@@ -45,6 +45,7 @@ from operations.daily_run.run import DayOptions, RunReport, run_day
 from operations.services import embedded_postgres
 from operations.services.ports import is_port_taken
 from simulator import World, WorldConfig, create_app, running
+from warehouse.process_environment import prepare_environment
 from warehouse.settings import RetrainTriggers, Settings
 
 POSTGRES_PORT, API_PORT = 25495, 25496
@@ -69,8 +70,8 @@ def main() -> None:
             # by the shipped schedule, seven days, there would be one decision to look at
             retrain=RetrainTriggers(days=DAYS_BETWEEN_TRAININGS),
         )
+        prepare_environment(settings.but(external_database_url=settings.database_url))
         os.environ |= {
-            "LISTENHOUSE_DATABASE_URL": settings.database_url,
             "DBT_TARGET_PATH": str(settings.home / "target"),
             "DBT_LOG_PATH": str(settings.home / "logs"),
             # they see no data, so every day of them is the same
@@ -79,7 +80,7 @@ def main() -> None:
         clock = Clock(Path(folder) / "clock", options.days)
         clock.start_postgres(settings)
         try:
-            with _served() as answers:
+            with _served(settings) as answers:
                 _run_days(settings, clock, options.days, tastes=not options.tasteless)
             problems = _judge(settings, tastes=not options.tasteless)
             problems += _judge_answers(answers)
@@ -106,7 +107,7 @@ class Answers:
 
 
 @contextmanager
-def _served() -> Iterator[Answers]:
+def _served(settings: Settings) -> Iterator[Answers]:
     """Runs the API, and asks it for lists as long as the block runs."""
     command = [str(Path(sys.executable).parent / "listenhouse"), "serve", "--port", str(API_PORT)]
     answers, is_over = Answers(), threading.Event()
@@ -119,7 +120,7 @@ def _served() -> Iterator[Answers]:
                 if server.poll() is not None:
                     sys.exit("`listenhouse serve` did not start.")
                 time.sleep(SECONDS_BETWEEN_REQUESTS)
-            asking = threads.submit(_ask, answers, is_over)
+            asking = threads.submit(_ask, settings, answers, is_over)
             yield answers
             is_over.set()
             # what it met beside answers ends this, too
@@ -129,10 +130,10 @@ def _served() -> Iterator[Answers]:
             server.terminate()
 
 
-def _ask(answers: Answers, is_over: threading.Event) -> None:
+def _ask(settings: Settings, answers: Answers, is_over: threading.Event) -> None:
     session, chance = requests.Session(), random.Random(1)  # noqa: S311 (no secret)
     users: list[str] = []
-    with psycopg.connect(os.environ["LISTENHOUSE_DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
         while not is_over.wait(SECONDS_BETWEEN_REQUESTS):
             if not users:
                 users = _read_users(connection)
@@ -164,7 +165,7 @@ def _read_users(connection: psycopg.Connection) -> list[str]:
 def _run_days(settings: Settings, clock: Clock, days: int, *, tastes: bool) -> None:
     app = create_app(World.at(0, WorldConfig(tastes=tastes)))
     with running(app) as url:
-        settings = replace(settings, external_api_url=url)
+        settings = settings.but(external_api_url=url)
         for day in range(days):
             with clock.set_to(day):
                 report = run_day(settings, DayOptions())

@@ -22,6 +22,7 @@ from dlt.common.runtime.run_context import RunContext
 from ingestion import PIPELINE
 from ingestion.sources import spotify
 from warehouse.errors import INTERRUPTED, ListenhouseError, SettingsError, full_disk
+from warehouse.process_environment import prepare_environment
 from warehouse.settings import Settings, read_settings
 
 
@@ -50,7 +51,7 @@ def plug_run_context(
 ) -> RunContext:
     """Gives dlt the context of Listenhouse."""
     try:
-        read_settings()
+        prepare_environment(read_settings())
     except SettingsError as error:
         # dlt would show a warning about a broken plug-in and go on without it
         sys.exit(str(error))

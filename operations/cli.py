@@ -24,6 +24,7 @@ from warehouse.errors import (
     Termination,
     full_disk,
 )
+from warehouse.process_environment import prepare_environment
 from warehouse.settings import read_settings
 
 _SECTIONS = {
@@ -82,5 +83,6 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 (read by 
     # the command says what is wrong with a setting, unless only its help is asked for
     with suppress(SettingsError):
         settings = read_settings()
+        prepare_environment(settings)
         close_to_others(settings.home)
         log_to_terminal(settings)

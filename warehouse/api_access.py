@@ -6,64 +6,58 @@ In: settings as they are written. Out: keys and origins that can be used.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-
-from warehouse.errors import SettingsError
+from collections.abc import Sequence
 
 # what `secrets.token_urlsafe(12)` makes; a shorter one can be guessed
 _MIN_KEY_LENGTH = 16
 
 
-def read_api_keys(keys: str | None, file: Path | None) -> tuple[str, ...]:
-    """Reads the keys from their settings.
+def parse_api_keys(written: str | Sequence[str]) -> tuple[str, ...]:
+    """Takes keys apart.
 
     Args:
-        keys: Keys, separated by commas.
-        file: A file with a key on each line.
+        written: Keys, separated by commas, or apart already.
 
     Raises:
-        SettingsError: The file cannot be read, there are no keys after all, or one is too weak.
+        ValueError: There are no keys after all, or one is too weak.
     """
-    try:
-        lines = file.read_text(encoding="ascii").splitlines() if file else []
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it has more than ASCII in it"
-        raise SettingsError(
-            f"LISTENHOUSE_API_KEYS_FILE names {file}, which cannot be read ({cause}): name a file "
-            "with a key on each line."
-        ) from error
-    written = tuple(filter(None, map(str.strip, [*(keys or "").split(","), *lines])))
+    keys = _parts(written)
     # who names keys and gives none does not wish for an open door
-    if (keys or file) and not written:
-        raise SettingsError(
-            "LISTENHOUSE_API_KEYS or LISTENHOUSE_API_KEYS_FILE is set, but there is no key in it: "
-            "write one, or unset it."
+    if written and not keys:
+        raise ValueError(
+            "or LISTENHOUSE_API_KEYS_FILE is set, but there is no key in it: write one, or unset "
+            "it."
         )
-    for key in written:
+    for key in keys:
         if len(key) < _MIN_KEY_LENGTH or not re.fullmatch(r"[!-~]+", key):
             # the key is not repeated
-            raise SettingsError(
-                f"A key in LISTENHOUSE_API_KEYS or LISTENHOUSE_API_KEYS_FILE has fewer than "
+            raise ValueError(
+                f"or LISTENHOUSE_API_KEYS_FILE has a key in it that has fewer than "
                 f"{_MIN_KEY_LENGTH} characters, or others than ASCII: make one with `python -c "
                 "'import secrets; print(secrets.token_urlsafe(32))'`."
             )
-    return written
+    return keys
 
 
-def read_origins(origins: str | None) -> tuple[str, ...]:
-    """Reads the origins from their setting.
+def parse_origins(written: str | Sequence[str]) -> tuple[str, ...]:
+    """Takes origins apart.
 
     Args:
-        origins: Origins, separated by commas.
+        written: Origins, separated by commas, or apart already.
 
     Raises:
-        SettingsError: One is no origin.
+        ValueError: One is no origin.
     """
-    written = tuple(filter(None, map(str.strip, (origins or "").split(","))))
-    for origin in written:
+    origins = _parts(written)
+    for origin in origins:
         if not re.fullmatch(r"\*|https?://[\w.-]+(:\d+)?", origin, re.ASCII):
-            raise SettingsError(
-                f"LISTENHOUSE_CORS_ORIGINS has {origin!r} in it; an origin is written like "
-                "https://house.example, without a path, or * for all."
+            raise ValueError(
+                f"has {origin!r} in it; an origin is written like https://house.example, without "
+                "a path, or * for all."
             )
-    return written
+    return origins
+
+
+def _parts(written: str | Sequence[str]) -> tuple[str, ...]:
+    parts = written.split(",") if isinstance(written, str) else written
+    return tuple(filter(None, map(str.strip, parts)))

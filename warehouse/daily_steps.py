@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from warehouse.errors import SettingsError
+from pydantic import BeforeValidator
 
 MAX_SECONDS = 86_400
 MAX_RETRIES = 20
@@ -72,43 +72,52 @@ DAILY_STEPS = (
 _PAIR = re.compile(r"\s*([a-z]+)\s*=\s*(\d{1,9})\s*", re.ASCII)
 
 
-def read_steps(timeouts: str | None, retries: str | None, *, recommends: bool) -> tuple[Step, ...]:
+def changed_steps(
+    timeouts: Mapping[str, int], retries: Mapping[str, int], *, recommends: bool
+) -> tuple[Step, ...]:
     """The steps as the settings change them.
 
     Args:
-        timeouts: `LISTENHOUSE_STEP_TIMEOUTS`, such as `load=3600,build=1800`.
-        retries: `LISTENHOUSE_STEP_RETRIES`, such as `load=5`.
+        timeouts: Seconds that a step may take, by its name.
+        retries: How often a step is tried again, by its name.
         recommends: Whether the recommender's steps are among them.
-
-    Raises:
-        SettingsError: One of them names no step, or no number that can be used.
     """
-    limits = _read_pairs("STEP_TIMEOUTS", timeouts, 1, MAX_SECONDS)
-    tries = _read_pairs("STEP_RETRIES", retries, 0, MAX_RETRIES)
     return tuple(
         replace(
             step,
-            timeout_seconds=limits.get(step.name, step.timeout_seconds),
-            retries=tries.get(step.name, step.retries),
+            timeout_seconds=timeouts.get(step.name, step.timeout_seconds),
+            retries=retries.get(step.name, step.retries),
         )
         for step in DAILY_STEPS
         if recommends or not step.is_recommending
     )
 
 
-def _read_pairs(name: str, text: str | None, low: int, high: int) -> dict[str, int]:
-    pairs = {}
-    for part in (text or "").split(",") if text else ():
-        found = _PAIR.fullmatch(part)
-        is_known = found and found[1] in {step.name for step in DAILY_STEPS}
-        if not (found and is_known and low <= int(found[2]) <= high):
-            raise SettingsError(
-                f"LISTENHOUSE_{name} has {part.strip()!r}; it must be pairs such as load=3600, "
-                f"separated by commas, of a step ({', '.join(step.name for step in DAILY_STEPS)}) "
-                f"and a whole number from {low} to {high}."
-            )
-        pairs[found[1]] = int(found[2])
-    return pairs
+def parsed_pairs(low: int, high: int) -> BeforeValidator:
+    """Takes pairs such as `load=3600,build=1800` apart.
+
+    Args:
+        low: Least number.
+        high: Greatest number.
+    """
+
+    def parse(written: str | dict[str, int]) -> dict[str, int]:
+        if not isinstance(written, str):
+            return written
+        pairs = {}
+        for part in written.split(","):
+            found = _PAIR.fullmatch(part)
+            is_known = found and found[1] in {step.name for step in DAILY_STEPS}
+            if not (found and is_known and low <= int(found[2]) <= high):
+                raise ValueError(
+                    f"has {part.strip()!r}; it must be pairs such as load=3600, separated by "
+                    f"commas, of a step ({', '.join(step.name for step in DAILY_STEPS)}) and a "
+                    f"whole number from {low} to {high}."
+                )
+            pairs[found[1]] = int(found[2])
+        return pairs
+
+    return BeforeValidator(parse)
 
 
 def to_json(steps: Sequence[Step], retry_wait_seconds: float) -> str:

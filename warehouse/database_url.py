@@ -9,8 +9,6 @@ from __future__ import annotations
 from psycopg import ProgrammingError, pq
 from psycopg.conninfo import conninfo_to_dict
 
-from warehouse.errors import SettingsError
-
 IN_QUERY = frozenset(
     (
         *("sslmode", "sslcert", "sslkey", "sslrootcert"),
@@ -36,45 +34,42 @@ def parse_database_url(url: str) -> dict[str, str]:
     return {"port": "5432", **parameters}
 
 
-def check_database_url(name: str, url: str) -> None:
-    """Refuses a URL that not every part could connect by.
-
-    Args:
-        name: The variable that holds it, for the message; the value is not repeated, as it can hold
-            a password.
-        url: The URL.
+def check_database_url(url: str) -> str:
+    """Refuses a URL that not every part could connect by; returns it otherwise.
 
     Raises:
-        SettingsError: It is none, or holds what dbt cannot pass on; says what to do.
+        ValueError: It is none, or holds what dbt cannot pass on; says what to do, and does not
+            repeat the URL, which can hold a password.
     """
     if not url.startswith(_SCHEMES):
-        raise SettingsError(
-            f"{name} is not a URL that starts with {' or '.join(_SCHEMES)} and names a host; "
+        raise ValueError(
+            f"is not a URL that starts with {' or '.join(_SCHEMES)} and names a host; "
             "correct it, or unset it for the default."
         )
     refused = [keyword for keyword in _keywords(url) if keyword not in IN_QUERY]
     if refused:
-        raise SettingsError(
-            f"{name} holds {refused[0]!r} behind the question mark, which not every part can pass "
+        raise ValueError(
+            f"holds {refused[0]!r} behind the question mark, which not every part can pass "
             f"on: {_instead(refused[0])}."
         )
     try:
         parameters = parse_database_url(url)
     except ProgrammingError:
         # not chained: its message quotes the password
-        raise SettingsError(
-            f"{name} is not understood by PostgreSQL's client library: write special characters in "
+        raise ValueError(
+            "is not understood by PostgreSQL's client library: write special characters in "
             "user and password in percent-encoding (% as %25)."
         ) from None
     missing = [part for part in ("user", "host", "dbname") if part not in parameters]
     port = parameters["port"]
     if missing or "," in parameters["host"]:
-        raise SettingsError(
-            f"{name} has to name a user, one host and a database: "
+        raise ValueError(
+            "has to name a user, one host and a database: "
             "postgresql://user:password@host:port/database."
         )
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LAST_PORT):
-        raise SettingsError(f"{name} has a port that is no number from 1 to {_LAST_PORT}.")
+        raise ValueError(f"has a port that is no number from 1 to {_LAST_PORT}.")
+    return url
 
 
 def _keywords(url: str) -> list[str]:

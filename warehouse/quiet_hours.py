@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from warehouse.errors import SettingsError
-
 
 @dataclass(frozen=True)
 class QuietHours:
@@ -42,31 +40,36 @@ class QuietHours:
         return f"{self.start}:00 to {self.end}:00 {self.zone.key}"
 
 
-def read_quiet_hours(hours: str | None, zone: str | None) -> QuietHours | None:
-    """Reads the quiet hours from their settings.
+def parse_hours(written: str | tuple[int, int]) -> tuple[int, int]:
+    """The first hour and the one that ends them, 0 to 23.
 
     Args:
-        hours: The first hour and the one that ends them, such as `22-7`; None for none.
-        zone: Name of the time zone; None for UTC.
+        written: Such as `22-7`, or apart already.
 
     Raises:
-        SettingsError: Either cannot be used.
+        ValueError: They are no two different hours.
     """
-    try:
-        clock = ZoneInfo(zone or "UTC")
-    # names that are paths, or of a folder of the database, are other errors
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SettingsError(
-            f"LISTENHOUSE_ALERTS_TIME_ZONE is {zone!r}; it must be a name of the IANA time zone "
-            "database, such as Europe/Berlin."
-        ) from None
-    if hours is None:
-        return None
-    span = re.fullmatch(r"([01]?[0-9]|2[0-4])\s*-\s*([01]?[0-9]|2[0-4])", hours, re.ASCII)
+    if not isinstance(written, str):
+        return written
+    span = re.fullmatch(r"([01]?[0-9]|2[0-4])\s*-\s*([01]?[0-9]|2[0-4])", written, re.ASCII)
     start, end = (int(hour) % 24 for hour in span.groups()) if span else (0, 0)
     if start == end:
-        raise SettingsError(
-            f"LISTENHOUSE_ALERTS_QUIET_HOURS is {hours!r}; it must be two different hours of the "
-            "day, such as 22-7."
+        raise ValueError(
+            f"is {written!r}; it must be two different hours of the day, such as 22-7."
         )
-    return QuietHours(start, end, clock)
+    return start, end
+
+
+def parse_zone(name: str | ZoneInfo) -> ZoneInfo:
+    """The time zone of a name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    try:
+        return ZoneInfo(str(name))
+    # names that are paths, or of a folder of the database, are other errors
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"is {name!r}; it must be a name of the IANA time zone database, such as Europe/Berlin."
+        ) from None

@@ -1,42 +1,34 @@
-"""Every setting of Listenhouse, read from the environment in this one place.
+"""Every setting of Listenhouse, said once: its variable, default, bounds and what it is.
 
-In: environment variables that start with `LISTENHOUSE_`. Out: a frozen `Settings`.
+In: environment variables that start with `LISTENHOUSE_`. Out: a frozen `Settings`, and
+`docs/settings.md`, which `python -m documentation.settings_page` writes from it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
 
-from warehouse.api_access import read_api_keys, read_origins
-from warehouse.daily_steps import DAILY_STEPS, Step, read_steps
-from warehouse.database_url import parse_database_url
-from warehouse.errors import SettingsError
-from warehouse.quiet_hours import QuietHours, read_quiet_hours
-from warehouse.variables import Variables
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from warehouse.api_access import parse_api_keys, parse_origins
+from warehouse.daily_steps import MAX_RETRIES, MAX_SECONDS, Step, changed_steps, parsed_pairs
+from warehouse.database_url import check_database_url, parse_database_url
+from warehouse.quiet_hours import QuietHours, parse_hours, parse_zone
+from warehouse.variables import PREFIX, read_variables
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 DATABASE = "listenhouse"
 """Name of the database and of its default user."""
 
-# below 32768: Linux gives the ports above to outgoing connections, now and then this one
-EMBEDDED_PORT = 25432
-SIMULATOR_PORT = 8420
-METRICS_PORT = 25490
-SERVING_PORT = 8430
-
 MANUAL = "manual"
 """The trigger of runs that a person starts."""
-
-RATE_LIMIT = 6000
-"""Requests to the API per client and minute, unless told otherwise."""
-
-# libpq puts these last into what a session begins with, where they would undo what ours pin
-_SESSION_VARIABLES = ("PGTZ", "PGDATESTYLE", "PGCLIENTENCODING")
 
 # a shorter one, taken out of lines wherever it stands, would leave little of them
 _MIN_SECRET_LENGTH = 4
@@ -44,153 +36,345 @@ _MIN_SECRET_LENGTH = 4
 _MIN_KEY_LENGTH = 32
 """Characters of a key that nobody finds by trying."""
 
-
-@dataclass(frozen=True)
-class RetrainTriggers:
-    """When `listenhouse retrain --if-needed` trains.
-
-    Attributes:
-        days: Days of data since the last training (`LISTENHOUSE_RETRAIN_DAYS`).
-        cooldown_days: Days of data before which nothing triggers a training again
-            (`LISTENHOUSE_RETRAIN_COOLDOWN_DAYS`).
-        new_listens_percent: Listens since the last training, of those it saw
-            (`LISTENHOUSE_RETRAIN_NEW_LISTENS_PERCENT`).
-        outcome_days: Days of the champion's lists, the last whose outcome is known, that lift
-            and hit rate are judged by (`LISTENHOUSE_RETRAIN_OUTCOME_DAYS`).
-        lift_percent: Lift over popularity, in points, that has to be exceeded at best
-            (`LISTENHOUSE_RETRAIN_LIFT_PERCENT`).
-        hit_rate_fall_percent: Fall of the user hit rate below its earlier mean
-            (`LISTENHOUSE_RETRAIN_HIT_RATE_FALL_PERCENT`).
-        drift_percent: Population stability index of plays by genre, 25 for 0.25
-            (`LISTENHOUSE_RETRAIN_DRIFT_PERCENT`).
-    """
-
-    days: int = 7
-    cooldown_days: int = 2
-    new_listens_percent: int = 20
-    outcome_days: int = 5
-    lift_percent: int = 0
-    hit_rate_fall_percent: int = 50
-    drift_percent: int = 25
+_MAX_DAYS = 100_000
 
 
-@dataclass(frozen=True)
-class Retention:
+def _absolute(path: object) -> Path:
+    try:
+        return Path(str(path)).expanduser().resolve()
+    except RuntimeError as error:
+        # the home of a user that does not exist
+        raise ValueError(f"is {str(path)!r}: {error}") from error
+
+
+def _http_url(without: str, otherwise: str) -> AfterValidator:
+    """A check for a URL that has none of the characters of `without` where they mean something."""
+
+    def check(url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(
+                "is not a URL that starts with http:// or https:// and names a host; correct it, "
+                "or unset it for the default."
+            )
+        found = {"?": parts.query, "#": parts.fragment, "@": "@" in parts.netloc}
+        if any(found[character] for character in without):
+            raise ValueError(otherwise)
+        return url
+
+    return AfterValidator(check)
+
+
+def _long_enough(key: str) -> str:
+    if len(key) < _MIN_KEY_LENGTH:
+        raise ValueError(
+            f"has fewer than {_MIN_KEY_LENGTH} characters: make one with `python -c "
+            "'import secrets; print(secrets.token_hex(32))'`."
+        )
+    return key
+
+
+_Port = Annotated[int, Field(ge=1, le=65535)]
+_Path = Annotated[Path, BeforeValidator(_absolute)]
+_ApiUrl = Annotated[
+    str,
+    _http_url("?#", "has to end with the path that the endpoints follow, without ? or #."),
+]
+_HeartbeatUrl = Annotated[str, _http_url("#", "has to be an address without #.")]
+# alerts carry it: a password in it would be told to everybody
+_HealthUrl = Annotated[
+    str,
+    _http_url("#@", "has to be the plain address of the health page, without a user or #."),
+]
+_DatabaseUrl = Annotated[str, AfterValidator(check_database_url)]
+_IN_LOWER_CASE = BeforeValidator(str.lower)
+
+
+class RetrainTriggers(BaseModel):
+    """When `listenhouse retrain --if-needed` trains."""
+
+    model_config = ConfigDict(frozen=True)
+
+    days: int = Field(
+        default=7,
+        ge=1,
+        le=10_000,
+        description="Days of data since the last training, after which there is another.",
+    )
+    cooldown_days: int = Field(
+        default=2,
+        ge=0,
+        le=10_000,
+        description="Days of data before which nothing triggers a training again.",
+    )
+    new_listens_percent: int = Field(
+        default=20,
+        ge=1,
+        le=1_000_000,
+        description="Listens since the last training, in percent of those that it saw.",
+    )
+    outcome_days: int = Field(
+        default=5,
+        ge=1,
+        le=365,
+        description="Days of the champion's lists, the last whose outcome is known, that lift and "
+        "hit rate are judged by.",
+    )
+    lift_percent: int = Field(
+        default=0,
+        ge=0,
+        le=1_000,
+        description="Lift over popularity, in points, that has to be exceeded at best.",
+    )
+    hit_rate_fall_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Fall of the share of users who were hit, below its earlier mean.",
+    )
+    drift_percent: int = Field(
+        default=25,
+        ge=1,
+        le=10_000,
+        description="Population stability index of plays by genre: 25 for 0.25.",
+    )
+
+
+class Retention(BaseModel):
     """For how many days `listenhouse prune` leaves what is there.
 
     Landing is the memory of the house and has none: what is to go from it is a person
     (`listenhouse forget`) or a crawl (`listenhouse withdraw`).
-
-    Attributes:
-        recommendation_days: Lists of recommendations, and what popularity would have recommended
-            (`LISTENHOUSE_KEEP_RECOMMENDATION_DAYS`).
-        ops_days: Records of runs, and who was told of what (`LISTENHOUSE_KEEP_OPS_DAYS`).
-        rejected_days: Rejected records, from when they were no longer served
-            (`LISTENHOUSE_KEEP_REJECTED_DAYS`).
-        past_days: Schemas of the past (`as_of_…`), from the day that they are of
-            (`LISTENHOUSE_KEEP_PAST_DAYS`).
     """
 
-    recommendation_days: int = 180
-    ops_days: int = 730
-    rejected_days: int = 90
-    past_days: int = 365
+    model_config = ConfigDict(frozen=True)
+
+    # what is judged by weeks of history needs them
+    recommendation_days: int = Field(
+        default=180,
+        ge=60,
+        le=_MAX_DAYS,
+        description="Lists of recommendations, and what popularity would have recommended.",
+    )
+    ops_days: int = Field(
+        default=730, ge=90, le=_MAX_DAYS, description="Records of runs, and who was told of what."
+    )
+    rejected_days: int = Field(
+        default=90,
+        ge=1,
+        le=_MAX_DAYS,
+        description="Rejected records, from when they were no longer served.",
+    )
+    past_days: int = Field(
+        default=365,
+        ge=1,
+        le=_MAX_DAYS,
+        description="Schemas of the past (`as_of_…`), from the day that they are of.",
+    )
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What can be configured, with the environment variable behind each field.
+class Settings(BaseSettings):
+    """What can be configured. A variable is called as its attribute, or as the alias of it.
 
-    Attributes:
-        home: Folder for all state on disk (`LISTENHOUSE_HOME`, default `.listenhouse` in
-            the project).
-        external_database_url: PostgreSQL to use instead of the embedded one
-            (`LISTENHOUSE_DATABASE_URL`).
-        external_api_url: API to crawl instead of the simulator (`LISTENHOUSE_API_URL`).
-        embedded_port: TCP port of the embedded PostgreSQL (`LISTENHOUSE_PORT`).
-        simulator_port: TCP port of the simulator (`LISTENHOUSE_SIMULATOR_PORT`).
-        metrics_port: TCP port of the metrics for Prometheus (`LISTENHOUSE_METRICS_PORT`).
-        crawl_threads: Pages fetched at the same time (`LISTENHOUSE_CRAWL_THREADS`).
-        request_timeout_seconds: Longest wait for the whole of one answer
-            (`LISTENHOUSE_REQUEST_TIMEOUT_SECONDS`).
-        max_answer_megabytes: Longest body of an answer, after it was decompressed
-            (`LISTENHOUSE_MAX_ANSWER_MEGABYTES`).
-        request_attempts: Tries for one page before the crawl fails
-            (`LISTENHOUSE_REQUEST_ATTEMPTS`).
-        retry_seconds: Longest time spent on one page, tries and waits together
-            (`LISTENHOUSE_RETRY_SECONDS`).
-        trigger: Who or what starts the runs of this process, for their record
-            (`LISTENHOUSE_TRIGGER`, default `manual`; a scheduler names itself).
-        steps: The steps of a run, with their time limits and retries
-            (`LISTENHOUSE_STEP_TIMEOUTS`, `LISTENHOUSE_STEP_RETRIES`, such as `load=3600`).
-        step_retry_seconds: First wait before a step is tried again, doubled at each further try
-            (`LISTENHOUSE_STEP_RETRY_SECONDS`).
-        heartbeat_url: Told when a run starts, succeeds or fails (`LISTENHOUSE_HEARTBEAT_URL`), so
-            that somebody misses the run that did not; nobody is without it.
-        log_format: How lines of the log look on the terminal, `text` or `json`
-            (`LISTENHOUSE_LOG_FORMAT`).
-        log_level: From which level on lines are shown on the terminal
-            (`LISTENHOUSE_LOG_LEVEL`).
-        log_files: How many runs' log files are kept, 0 for none (`LISTENHOUSE_LOG_FILES`).
-        alerts_config: File that names who is told, in Apprise's format
-            (`LISTENHOUSE_ALERTS_CONFIG`); nobody is told without it.
-        quiet_hours: When warnings wait (`LISTENHOUSE_ALERTS_QUIET_HOURS`, such as `22-7`, by
-            the clock of `LISTENHOUSE_ALERTS_TIME_ZONE`, default UTC); none without it.
-        health_url: Where the health page is served, for links in alerts
-            (`LISTENHOUSE_HEALTH_URL`).
-        recommends: Whether a run trains when needed and recommends (`LISTENHOUSE_RECOMMEND`,
-            `yes` or `no`).
-        models: Folder of the models' files (`LISTENHOUSE_MODELS`, default `models` in `home`).
-        retrain: When a training is needed (`LISTENHOUSE_RETRAIN_…`).
-        serving_port: TCP port of the API (`LISTENHOUSE_SERVING_PORT`).
-        serving_database_url: Login of the API, with fewer rights than the warehouse's own
-            (`LISTENHOUSE_SERVING_DATABASE_URL`).
-        api_keys: Keys, one of which a client of the API has to have (`LISTENHOUSE_API_KEYS`,
-            separated by commas, and the lines of the file `LISTENHOUSE_API_KEYS_FILE`); without
-            any, none is asked for.
-        rate_limit: Requests to the API per client, minute and process
-            (`LISTENHOUSE_RATE_LIMIT`), 0 for no limit.
-        cors_origins: Origins whose pages may ask the API in a browser
-            (`LISTENHOUSE_CORS_ORIGINS`, separated by commas).
-        erasure_key: Key of the tombstones of people who were forgotten
-            (`LISTENHOUSE_ERASURE_KEY`); that in the file `erasure_key_file` without it.
-        keep: For how many days what is kept (`LISTENHOUSE_KEEP_…`).
-        retry_wait_seconds: First wait before another try, doubled at each further one; no
-            variable sets it, tests do.
+    `repr=False` is a secret's: it can be in the file that `…_FILE` names, and no message repeats
+    it. What has no description has no variable.
     """
 
-    home: Path
-    external_database_url: str | None = None
-    external_api_url: str | None = None
-    embedded_port: int = EMBEDDED_PORT
-    simulator_port: int = SIMULATOR_PORT
-    metrics_port: int = METRICS_PORT
-    crawl_threads: int = 8
-    request_timeout_seconds: float = 60.0
-    max_answer_megabytes: int = 64
-    request_attempts: int = 6
-    retry_seconds: float = 300.0
-    trigger: str = MANUAL
-    steps: tuple[Step, ...] = DAILY_STEPS
-    step_retry_seconds: float = 60.0
-    heartbeat_url: str | None = field(default=None, repr=False)
-    log_format: str = "text"
-    log_level: str = "warning"
-    log_files: int = 60
-    alerts_config: Path | None = None
-    quiet_hours: QuietHours | None = None
-    health_url: str | None = None
-    recommends: bool = True
-    models: Path | None = None
-    retrain: RetrainTriggers = RetrainTriggers()
-    serving_port: int = SERVING_PORT
-    serving_database_url: str | None = None
-    api_keys: tuple[str, ...] = field(default=(), repr=False)
-    rate_limit: int = RATE_LIMIT
-    cors_origins: tuple[str, ...] = ()
-    erasure_key: str | None = field(default=None, repr=False)
-    keep: Retention = Retention()
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_prefix_target="all",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        # lists and pairs are no JSON
+        enable_decoding=False,
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    home: _Path = Field(
+        default=PROJECT_ROOT / ".listenhouse", description="Folder of all state on disk."
+    )
+    external_database_url: _DatabaseUrl | None = Field(
+        default=None,
+        validation_alias="database_url",
+        repr=False,
+        description="Any PostgreSQL ≥ 15 with a database in UTF8, "
+        "`postgresql://user:password@host:port/database?sslmode=…`; for dlt, dbt and every "
+        "command. Without it, the embedded server.",
+    )
+    # below 32768: Linux gives the ports above to outgoing connections, now and then this one
+    embedded_port: _Port = Field(
+        default=25432, validation_alias="port", description="TCP port of the embedded PostgreSQL."
+    )
+    external_api_url: _ApiUrl | None = Field(
+        default=None,
+        validation_alias="api_url",
+        repr=False,
+        description="Any server that keeps the API's contract; `https://user:password@host/path` "
+        "where it asks for credentials. Without it, the simulator.",
+    )
+    simulator_port: _Port = Field(default=8420, description="TCP port of the simulator.")
+    crawl_threads: int = Field(
+        default=8, ge=1, le=64, description="Pages fetched at the same time."
+    )
+    request_timeout_seconds: float = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="Longest wait for one answer, from the request to its last byte.",
+    )
+    max_answer_megabytes: int = Field(
+        default=64,
+        ge=1,
+        le=1000,
+        description="Longest answer, after it was decompressed; 1 MB is 1,000,000 bytes.",
+    )
+    request_attempts: int = Field(
+        default=6, ge=1, le=50, description="Tries for one page before the crawl fails."
+    )
+    retry_seconds: float = Field(
+        default=300,
+        ge=1,
+        le=86_400,
+        description="Longest time spent on one page, tries and waits together.",
+    )
     retry_wait_seconds: float = 0.5
+    """First wait before another try of a page, doubled at each further one; tests have less."""
+    trigger: str = Field(
+        default=MANUAL,
+        description="Who or what starts the runs, for their record: a scheduler names itself.",
+    )
+    step_timeouts: Annotated[dict[str, int], parsed_pairs(1, MAX_SECONDS)] = Field(
+        default={},
+        description=f"Seconds that steps may take, {MAX_SECONDS} at most: `load=3600,build=1800`. "
+        "Without it, what `listenhouse steps` shows.",
+    )
+    step_retries: Annotated[dict[str, int], parsed_pairs(0, MAX_RETRIES)] = Field(
+        default={},
+        description=f"How often steps are tried again, {MAX_RETRIES} times at most: `load=5`. "
+        "Without it, as there.",
+    )
+    step_retry_seconds: float = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="First wait before a step is tried again, doubled at each further try, an "
+        "hour at most.",
+    )
+    heartbeat_url: _HeartbeatUrl | None = Field(
+        default=None,
+        repr=False,
+        description="Monitor that is told when a run starts, succeeds or fails, so that somebody "
+        "misses the run that did not. Without it, nobody is told.",
+    )
+    log_level: Annotated[Literal["warning", "debug", "info", "error"], _IN_LOWER_CASE] = Field(
+        default="warning", description="From which level on lines are on the terminal."
+    )
+    log_format: Annotated[Literal["text", "json"], _IN_LOWER_CASE] = Field(
+        default="text",
+        description="How they look there; `json` for containers whose output is collected.",
+    )
+    log_files: int = Field(
+        default=60,
+        ge=0,
+        le=100_000,
+        description="How many runs' log files are kept in `logs/`; 0 writes none.",
+    )
+    alerts_config: _Path | None = Field(
+        default=None,
+        description="File that says who is told, in Apprise's format. Without it, findings are "
+        "printed, and nobody is told.",
+    )
+    alerts_quiet_hours: Annotated[tuple[int, int], BeforeValidator(parse_hours)] | None = Field(
+        default=None, description="When warnings wait: `22-7`, till 7. Without it, never."
+    )
+    alerts_time_zone: Annotated[ZoneInfo, BeforeValidator(parse_zone)] = Field(
+        default=ZoneInfo("UTC"),
+        description="Whose 22 and whose 7 that is, such as `Europe/Berlin`.",
+    )
+    health_url: _HealthUrl | None = Field(
+        default=None,
+        repr=False,
+        description="Where the health page is served, for links in alerts. Without it, no links.",
+    )
+    metrics_port: _Port = Field(
+        default=25490, description="TCP port of the metrics for Prometheus."
+    )
+    recommends: bool = Field(
+        default=True,
+        validation_alias="recommend",
+        description="Whether a run trains when needed and recommends; `no` for a warehouse alone.",
+    )
+    models: _Path | None = Field(
+        default=None,
+        description="Folder of the recommender's models. Without it, `models` in "
+        "`LISTENHOUSE_HOME`.",
+    )
+    retrain: RetrainTriggers = RetrainTriggers()
+    serving_port: _Port = Field(default=8430, description="TCP port of the API of recommendations.")
+    serving_database_url: _DatabaseUrl | None = Field(
+        default=None,
+        repr=False,
+        description="The API's own login, with fewer rights. Without it, the warehouse's.",
+    )
+    api_keys: Annotated[tuple[str, ...], BeforeValidator(parse_api_keys)] = Field(
+        default=(),
+        repr=False,
+        description="Keys of 16 characters or more, one of which a client of the API has to have, "
+        "separated by commas; on top of them, those in the file, one on each line. Without any, "
+        "none is asked for.",
+    )
+    rate_limit: int = Field(
+        default=6000,
+        ge=0,
+        le=1_000_000_000,
+        description="Requests to the API per client, minute and process; 0 for no limit.",
+    )
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
+        default=(),
+        description="Origins whose pages may ask the API from a browser, separated by commas, or "
+        "`*`.",
+    )
+    erasure_key: Annotated[str, AfterValidator(_long_enough)] | None = Field(
+        default=None,
+        repr=False,
+        description="Key of the tombstones of people who were forgotten, of 32 characters or "
+        "more. Without it, the file `erasure.key` in `LISTENHOUSE_HOME`.",
+    )
+    keep: Retention = Retention()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_environment: PydanticBaseSettingsSource,
+        **_files: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Takes arguments alone: `read_settings` is who reads the environment."""
+        del settings_cls
+        return (init_settings,)
+
+    def but(self, **changes: Any) -> Self:
+        """The same but for these settings, by their attributes' names."""
+        return type(self)(**dict(self) | changes)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of a run, with their time limits and retries."""
+        return changed_steps(self.step_timeouts, self.step_retries, recommends=self.recommends)
+
+    @property
+    def quiet_hours(self) -> QuietHours | None:
+        """When warnings wait."""
+        hours = self.alerts_quiet_hours
+        return QuietHours(*hours, self.alerts_time_zone) if hours else None
 
     @property
     def uses_embedded_postgres(self) -> bool:
@@ -298,106 +482,6 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         The settings, with defaults for what is unset or empty.
 
     Raises:
-        SettingsError: A variable holds a value that cannot be used.
+        SettingsError: A variable holds a value that cannot be used; names each.
     """
-    read = Variables(os.environ if environ is None else environ)
-    recommends = read.choice("RECOMMEND", "yes", "no") == "yes"
-    return Settings(
-        home=read.path("HOME") or PROJECT_ROOT / ".listenhouse",
-        external_database_url=_export_for_dbt(environ, read.database_url("DATABASE_URL")),
-        external_api_url=_api_url(read),
-        embedded_port=read.number("PORT", EMBEDDED_PORT, 1, 65535),
-        simulator_port=read.number("SIMULATOR_PORT", SIMULATOR_PORT, 1, 65535),
-        metrics_port=read.number("METRICS_PORT", METRICS_PORT, 1, 65535),
-        crawl_threads=read.number("CRAWL_THREADS", 8, 1, 64),
-        request_timeout_seconds=float(read.number("REQUEST_TIMEOUT_SECONDS", 60, 1, 3600)),
-        max_answer_megabytes=read.number("MAX_ANSWER_MEGABYTES", 64, 1, 1000),
-        request_attempts=read.number("REQUEST_ATTEMPTS", 6, 1, 50),
-        retry_seconds=float(read.number("RETRY_SECONDS", 300, 1, 86_400)),
-        trigger=read.text("TRIGGER") or MANUAL,
-        steps=read_steps(
-            read.text("STEP_TIMEOUTS"), read.text("STEP_RETRIES"), recommends=recommends
-        ),
-        step_retry_seconds=float(read.number("STEP_RETRY_SECONDS", 60, 1, 3600)),
-        heartbeat_url=_heartbeat_url(read),
-        log_format=read.choice("LOG_FORMAT", "text", "json"),
-        log_level=read.choice("LOG_LEVEL", "warning", "debug", "info", "error"),
-        log_files=read.number("LOG_FILES", 60, 0, 100_000),
-        alerts_config=read.path("ALERTS_CONFIG"),
-        quiet_hours=read_quiet_hours(
-            read.text("ALERTS_QUIET_HOURS"), read.text("ALERTS_TIME_ZONE")
-        ),
-        health_url=_health_url(read),
-        recommends=recommends,
-        models=read.path("MODELS"),
-        retrain=RetrainTriggers(
-            days=read.number("RETRAIN_DAYS", 7, 1, 10_000),
-            cooldown_days=read.number("RETRAIN_COOLDOWN_DAYS", 2, 0, 10_000),
-            new_listens_percent=read.number("RETRAIN_NEW_LISTENS_PERCENT", 20, 1, 1_000_000),
-            outcome_days=read.number("RETRAIN_OUTCOME_DAYS", 5, 1, 365),
-            lift_percent=read.number("RETRAIN_LIFT_PERCENT", 0, 0, 1_000),
-            hit_rate_fall_percent=read.number("RETRAIN_HIT_RATE_FALL_PERCENT", 50, 1, 100),
-            drift_percent=read.number("RETRAIN_DRIFT_PERCENT", 25, 1, 10_000),
-        ),
-        serving_port=read.number("SERVING_PORT", SERVING_PORT, 1, 65535),
-        serving_database_url=read.database_url("SERVING_DATABASE_URL"),
-        api_keys=read_api_keys(read.text("API_KEYS"), read.path("API_KEYS_FILE")),
-        rate_limit=read.number("RATE_LIMIT", RATE_LIMIT, 0, 1_000_000_000),
-        cors_origins=read_origins(read.text("CORS_ORIGINS")),
-        erasure_key=_long_enough(read.secret("ERASURE_KEY")),
-        keep=Retention(
-            # what is judged by weeks of history needs them
-            recommendation_days=read.number("KEEP_RECOMMENDATION_DAYS", 180, 60, 100_000),
-            ops_days=read.number("KEEP_OPS_DAYS", 730, 90, 100_000),
-            rejected_days=read.number("KEEP_REJECTED_DAYS", 90, 1, 100_000),
-            past_days=read.number("KEEP_PAST_DAYS", 365, 1, 100_000),
-        ),
-    )
-
-
-def _api_url(read: Variables) -> str | None:
-    value = read.url("API_URL", "http", "https")
-    if value is not None and (urlsplit(value).query or urlsplit(value).fragment):
-        raise SettingsError(
-            "LISTENHOUSE_API_URL has to end with the path that the endpoints follow, without "
-            "? or #."
-        )
-    return value
-
-
-def _health_url(read: Variables) -> str | None:
-    value = read.url("HEALTH_URL", "http", "https")
-    # alerts carry it: a password in it would be told to everybody
-    if value is not None and (urlsplit(value).fragment or "@" in urlsplit(value).netloc):
-        raise SettingsError(
-            "LISTENHOUSE_HEALTH_URL has to be the plain address of the health page, without a "
-            "user or #."
-        )
-    return value
-
-
-def _heartbeat_url(read: Variables) -> str | None:
-    value = read.url("HEARTBEAT_URL", "http", "https")
-    if value is not None and urlsplit(value).fragment:
-        raise SettingsError("LISTENHOUSE_HEARTBEAT_URL has to be an address without #.")
-    return value
-
-
-def _export_for_dbt(environ: Mapping[str, str] | None, url: str | None) -> str | None:
-    """The URL, which dbt in this process could not read from a file."""
-    if environ is None:
-        if url:
-            os.environ["LISTENHOUSE_DATABASE_URL"] = url
-        for name in _SESSION_VARIABLES:
-            os.environ.pop(name, None)
-    return url
-
-
-def _long_enough(key: str | None) -> str | None:
-    if key is not None and len(key) < _MIN_KEY_LENGTH:
-        # the key is not repeated
-        raise SettingsError(
-            f"LISTENHOUSE_ERASURE_KEY has fewer than {_MIN_KEY_LENGTH} characters: make one with "
-            "`python -c 'import secrets; print(secrets.token_hex(32))'`."
-        )
-    return key
+    return read_variables(Settings, os.environ if environ is None else environ)

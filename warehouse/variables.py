@@ -1,130 +1,120 @@
-"""Reads variables of the environment: what one holds, or what is wrong with it and what to do.
+"""Reads settings from variables of the environment, or says what is wrong with them.
 
-In: the environment. Out: values of the kinds that settings have. A secret can be in a file instead,
-and is never repeated in an error.
+In: what a class of settings declares, and the environment. Out: the settings. A secret can be in a
+file instead, and is never repeated in an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Literal, TypeVar, get_args, get_origin
 
-from warehouse.database_url import check_database_url
+from annotated_types import Ge, Le
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
 from warehouse.errors import SettingsError
 
+PREFIX = "LISTENHOUSE_"
 
-@dataclass(frozen=True)
-class Variables:
-    """Variables that start with `LISTENHOUSE_`; methods take the rest of the name.
+SettingsClass = TypeVar("SettingsClass", bound=BaseSettings)
 
-    Attributes:
-        environ: Where they are. One that is empty counts as unset.
+
+def read_variables(kind: type[SettingsClass], environ: Mapping[str, str]) -> SettingsClass:
+    """Makes settings of what the environment holds.
+
+    Args:
+        kind: Which settings.
+        environ: The variables. One that is empty counts as unset.
+
+    Raises:
+        SettingsError: A variable holds a value that cannot be used; names each.
     """
+    fields = dict(declared_variables(kind))
+    source = EnvSettingsSource(kind)
+    # pydantic's own look at the environment knows other names, and no files
+    source.env_vars = {
+        variable.lower(): value
+        for variable, field in fields.items()
+        if (value := _value(variable, field, environ))
+    }
+    try:
+        return kind(**source())
+    except ValidationError as error:
+        problems = [
+            (f"{PREFIX}{'_'.join(map(str, problem['loc']))}".upper(), problem)
+            for problem in error.errors(include_url=False)
+        ]
+    # after the exception, which holds the values, is gone
+    raise SettingsError(
+        "\n".join(
+            f"{variable} {problem['ctx']['error']}"
+            if problem["type"] == "value_error"
+            else f"{variable} is {problem['input']!r}; it must be {expected(fields[variable])}."
+            for variable, problem in problems
+        )
+    )
 
-    environ: Mapping[str, str]
 
-    def text(self, name: str) -> str | None:
-        """What it holds, without spaces around it."""
-        return self.environ.get(f"LISTENHOUSE_{name}", "").strip() or None
+def declared_variables(
+    kind: type[BaseModel], prefix: str = PREFIX
+) -> Iterator[tuple[str, FieldInfo]]:
+    """Each variable of settings, in their order, with what is declared of it.
 
-    def secret(self, name: str) -> str | None:
-        """What it holds, or the file that `…_FILE` names: containers and services have those.
+    Args:
+        kind: Which settings.
+        prefix: What the variables begin with.
+    """
+    for name, field in kind.model_fields.items():
+        variable = f"{prefix}{field.validation_alias or name}".upper()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from declared_variables(field.annotation, f"{variable}_")
+        elif field.description:
+            yield variable, field
 
-        Raises:
-            SettingsError: There is no such file, nothing in it, or both are set and differ.
-        """
-        value, file = self.text(name), self.path(f"{name}_FILE")
-        if file is None:
-            return value
-        try:
-            content = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise SettingsError(
-                f"LISTENHOUSE_{name}_FILE names {file}, which cannot be read ({cause}): name a "
-                "file with the value alone in it."
-            ) from error
-        # equal where this process put it there for dbt
-        if not content or value not in (None, content):
-            cause = "there is nothing in it" if not content else f"LISTENHOUSE_{name} is set too"
-            raise SettingsError(
-                f"LISTENHOUSE_{name}_FILE names {file}, but {cause}: correct the one or unset the "
-                "other."
-            )
-        return content
 
-    def number(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number from `low` to `high`.
+def expected(field: FieldInfo) -> str:
+    """What a number, a choice or a switch must be; empty for others, whose own messages say it."""
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    if field.annotation is bool:
+        return "one of yes, no"
+    bounds = {type(bound): bound for bound in field.metadata}
+    if Ge not in bounds:
+        return ""
+    kind = "a whole number" if field.annotation is int else "a number"
+    return f"{kind} from {bounds[Ge].ge} to {bounds[Le].le}"
 
-        Raises:
-            SettingsError: It is none, or out of these bounds.
-        """
-        value = self.text(name)
-        if value is None:
-            return default
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is {value!r}; it must be a whole number from {low} to {high}."
-            )
-        return int(value)
 
-    def choice(self, name: str, *options: str) -> str:
-        """One of these, in lower case; the first where it is unset.
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a file can hold it, and no message repeats it."""
+    return not field.repr
 
-        Raises:
-            SettingsError: It is none of them.
-        """
-        value = (self.text(name) or options[0]).lower()
-        if value not in options:
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is {value!r}; it must be one of {', '.join(options)}."
-            )
+
+def _value(variable: str, field: FieldInfo, environ: Mapping[str, str]) -> str:
+    """What it holds, or the file that `…_FILE` names: containers and services have those."""
+    value = environ.get(variable, "").strip()
+    file = environ.get(f"{variable}_FILE", "").strip() if is_secret(field) else ""
+    if not file:
         return value
-
-    def path(self, name: str) -> Path | None:
-        """A path, absolute.
-
-        Raises:
-            SettingsError: It begins with the home of a user that does not exist.
-        """
-        value = self.text(name)
-        try:
-            return Path(value).expanduser().resolve() if value else None
-        except RuntimeError as error:
-            raise SettingsError(f"LISTENHOUSE_{name} is {value!r}: {error}") from error
-
-    def url(self, name: str, *schemes: str) -> str | None:
-        """A URL with one of these schemes and a host.
-
-        Raises:
-            SettingsError: It is none.
-        """
-        value = self.secret(name)
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in schemes and bool(parts.hostname)
-            _ = parts.port
-        except ValueError:
-            usable = False
-        if not usable:
-            # the value itself is not repeated: a connection URL can hold a password
-            raise SettingsError(
-                f"LISTENHOUSE_{name} is not a URL that starts with {' or '.join(schemes)}:// "
-                "and names a host; correct it, or unset it for the default."
-            )
-        return value
-
-    def database_url(self, name: str) -> str | None:
-        """A URL of PostgreSQL that every part can connect by.
-
-        Raises:
-            SettingsError: It is none.
-        """
-        value = self.secret(name)
-        if value is not None:
-            check_database_url(f"LISTENHOUSE_{name}", value)
-        return value
+    try:
+        content = Path(file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
+        cause = "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+        cause = error.strerror or cause if isinstance(error, OSError) else cause
+        raise SettingsError(
+            f"{variable}_FILE names {file}, which cannot be read ({cause}): name a file with the "
+            "value alone in it."
+        ) from error
+    if get_origin(field.annotation) is tuple:
+        # the last comma shows that there is a file, even where nothing is in it
+        return ",".join((value, *content.splitlines(), ""))
+    # equal where this process put it there for dbt
+    if not content or value not in ("", content):
+        cause = "there is nothing in it" if not content else f"{variable} is set too"
+        raise SettingsError(
+            f"{variable}_FILE names {file}, but {cause}: correct the one or unset the other."
+        )
+    return content

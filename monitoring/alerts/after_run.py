@@ -56,7 +56,7 @@ def notify(settings: Settings, failure: BaseException | None) -> None:
     except SettingsError as error:
         # what is wrong is shown where it cannot be told
         _warn(error)
-        notify(replace(settings, alerts_config=None), failure)
+        notify(settings.but(alerts_config=None), failure)
     except Exception as error:  # a good run stays one
         _warn(error)
 

@@ -7,7 +7,6 @@ and its last page; the proof over all pages is the crawl's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ingestion.crawl.pages import HttpCounters, PageReader
 from ingestion.crawl.shrink_guard import SMALLEST_SHARE_OF_ROWS
@@ -30,8 +29,7 @@ def check_source(settings: Settings, landed: Mapping[str, int]) -> list[CheckRes
         settings: Which source; a load is more patient with it than a check.
         landed: Records that the last crawl left valid, by endpoint; empty before the first.
     """
-    hasty = replace(
-        settings,
+    hasty = settings.but(
         request_attempts=min(settings.request_attempts, _ATTEMPTS),
         request_timeout_seconds=min(settings.request_timeout_seconds, _MAX_ANSWER_SECONDS),
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -96,7 +95,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 def _as_the_api(settings: Settings) -> Settings:
     """The settings with the API's own login, where it has one."""
     url = settings.serving_database_url or settings.external_database_url
-    return replace(settings, external_database_url=url)
+    return settings.but(external_database_url=url)
 
 
 def _read_page(file: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -21,7 +20,7 @@ def log(connection: psycopg.Connection, settings: Settings) -> Path:
     database = settings.database_url.rsplit("/", 1)[1]
     connection.execute(f"alter database {database} set log_statement = 'mod'".encode())
     with running(World.at(0, WorldConfig(users=5000, tracks=5000, listens=5000))) as url:
-        simulated = replace(settings, external_api_url=url)
+        simulated = settings.but(external_api_url=url)
         with hold_run_lock(simulated) as lock:
             load(simulated, lock)
     row = connection.execute("show data_directory").fetchone()

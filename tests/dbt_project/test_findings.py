@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -212,7 +212,7 @@ def test_a_load_that_fails_is_a_finding_until_one_succeeds(house: House) -> None
     house.load(hours_ago=3)
     working, house.settings = (
         house.settings,
-        replace(house.settings, external_api_url=f"http://127.0.0.1:{free_port()}"),
+        house.settings.but(external_api_url=f"http://127.0.0.1:{free_port()}"),
     )
     for hours in (2, 1):
         with pytest.raises(SourceError):

@@ -6,7 +6,6 @@ Landing is the real one, filled through a served API.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -42,7 +41,7 @@ def api() -> Iterator[ScriptedApi]:
 @pytest.fixture
 def source(settings: Settings, api: ScriptedApi) -> Settings:
     """The test's database, and the API as its source."""
-    return replace(settings, external_api_url=api.url)
+    return settings.but(external_api_url=api.url)
 
 
 def land(settings: Settings) -> str:

@@ -26,7 +26,7 @@ from tests import programs
 from tests.conftest import copied_database, free_port
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.docs.snippets import SNIPPETS, Snippet
-from warehouse.settings import METRICS_PORT, PROJECT_ROOT, SERVING_PORT
+from warehouse.settings import PROJECT_ROOT, Settings
 
 DAILY_RUN = "tests/operations/test_daily_run.py"
 DAILY_STEPS = "tests/operations/test_daily_steps.py"
@@ -150,7 +150,8 @@ def desk(
     (folder / ".listenhouse/logs").mkdir(parents=True)
     for log in (watched.folder / "logs").glob("*.jsonl"):
         shutil.copy(log, folder / ".listenhouse/logs")
-    ports = {METRICS_PORT: free_port(), SERVING_PORT: free_port()}
+    usual = Settings()
+    ports = {usual.metrics_port: free_port(), usual.serving_port: free_port()}
     # the embedded server's, where the machine has none
     psql = str(next(Path(sys.prefix, "lib").glob("python3*/site-packages/*/pginstall18/bin")))
     world = World.at(0, WorldConfig(users=20, tracks=20))
@@ -168,8 +169,8 @@ def desk(
                 "LISTENHOUSE_HOME": str(folder / ".listenhouse"),
                 "LISTENHOUSE_DATABASE_URL": url,
                 "LISTENHOUSE_API_URL": api_url,
-                "LISTENHOUSE_METRICS_PORT": str(ports[METRICS_PORT]),
-                "LISTENHOUSE_SERVING_PORT": str(ports[SERVING_PORT]),
+                "LISTENHOUSE_METRICS_PORT": str(ports[usual.metrics_port]),
+                "LISTENHOUSE_SERVING_PORT": str(ports[usual.serving_port]),
             },
             ports,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.dbt_project.warehouse_build import BUILD_LISTENING
@@ -21,7 +19,7 @@ def test_a_second_run_at_once_is_told_who_runs_and_changes_nothing(bench: Bench)
     def run_another(_pid: int) -> None:
         # the first run waits for an answer, its lock is held
         assert bench.proxy.struck.wait(30)
-        elsewhere = replace(bench.settings, home=bench.folder / "another")
+        elsewhere = bench.settings.but(home=bench.folder / "another")
         scene = Scene(elsewhere, bench.folder / "second", bench.victim)
         seconds.append(run_load(scene, clock_of(1)))
 

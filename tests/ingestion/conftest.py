@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -62,4 +61,4 @@ def api() -> Iterator[ScriptedApi]:
 @pytest.fixture
 def landing(settings: Settings, connection: psycopg.Connection, api: ScriptedApi) -> Landing:
     """Landing of the scripted API in an empty database."""
-    return Landing(replace(settings, external_api_url=api.url), connection)
+    return Landing(settings.but(external_api_url=api.url), connection)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import psycopg
 import pytest
 
@@ -142,7 +140,7 @@ def test_an_owner_who_is_no_superuser_grants_loads_and_forgets(
                 grant(landing.settings, lock)
             landing.connection.execute(f"grant connect on database {DATABASE} to onlooker")
             url = landing.settings.database_url.replace("//listenhouse@", "//{}@")
-            owner = replace(landing.settings, external_database_url=url.format("plain_owner"))
+            owner = landing.settings.but(external_database_url=url.format("plain_owner"))
             assert Landing(owner, landing.connection).load().crawl.figures["users"].landed == 250
 
             with psycopg.connect(url.format("onlooker")) as watcher:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from email.utils import formatdate
 from time import monotonic, time
@@ -561,7 +560,7 @@ TRANSIENT_FAULTS = {
 def test_a_transient_fault_is_retried_and_counted_by_its_cause(
     landing: Landing, api: ScriptedApi, cause: str
 ) -> None:
-    landing.settings = replace(landing.settings, request_timeout_seconds=1)
+    landing.settings = landing.settings.but(request_timeout_seconds=1)
     api.fault = lambda _api, endpoint, page, call: (
         TRANSIENT_FAULTS[cause] if (endpoint, page, call) == ("users", 2, 1) else None
     )
@@ -709,7 +708,7 @@ def test_two_loads_at_once_are_refused_and_the_holder_is_named(landing: Landing)
 def test_two_databases_do_not_share_the_state_on_disk(
     landing: Landing, postgres_server: str
 ) -> None:
-    elsewhere = replace(landing.settings, external_database_url=f"{postgres_server}/postgres")
+    elsewhere = landing.settings.but(external_database_url=f"{postgres_server}/postgres")
     with hold_run_lock(elsewhere):
         other = run_command(
             "python",

@@ -7,7 +7,6 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from email.utils import formatdate
 from io import BufferedIOBase
 from pathlib import Path
@@ -53,7 +52,7 @@ class Crawl:
 
     def __call__(self, *columns: str, **settings: Any) -> CrawledEndpoint:
         """Crawls once, over a table that has these columns."""
-        reader = PageReader(replace(self.settings, **settings), self.counters)
+        reader = PageReader(self.settings.model_copy(update=settings), self.counters)
         try:
             landed = Landed(None, frozenset(columns))
             return crawl_endpoint(reader, USERS, self.folder, landed, lambda *_: None)
@@ -62,7 +61,7 @@ class Crawl:
 
     def read_second_page(self, **settings: Any) -> Page:
         """Reads page 2 alone: what has little time is not to spend it on page 1."""
-        reader = PageReader(replace(self.settings, **settings), self.counters)
+        reader = PageReader(self.settings.model_copy(update=settings), self.counters)
         try:
             return reader.read(USERS, 2)
         finally:

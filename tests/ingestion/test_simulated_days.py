@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -27,7 +26,7 @@ def app() -> FastAPI:
 def landing(settings: Settings, connection: psycopg.Connection, app: FastAPI) -> Iterator[Landing]:
     """Landing of that source in an empty database."""
     with running(app) as url:
-        yield Landing(replace(settings, external_api_url=url), connection)
+        yield Landing(settings.but(external_api_url=url), connection)
 
 
 def served(world: World) -> dict[str, list[Any]]:

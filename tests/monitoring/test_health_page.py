@@ -619,7 +619,7 @@ def test_a_first_run_that_failed_is_told(
     browser: Browser, settings: Settings, tmp_path: Path
 ) -> None:
     with pytest.raises(SourceError):
-        run_load(replace(settings, retry_wait_seconds=0.01))
+        run_load(settings.but(retry_wait_seconds=0.01))
     write_page(settings, tmp_path / "page.html")
     with opened_page(browser, tmp_path / "page.html") as page:
         assert page.inner_text("#today h2") == "Trouble"
@@ -669,7 +669,7 @@ def test_the_command_writes_the_page(watched: Warehouse, tmp_path: Path) -> None
 
 def test_the_command_works_after_a_run_that_failed(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(SourceError):
-        run_load(replace(settings, retry_wait_seconds=0.01))
+        run_load(settings.but(retry_wait_seconds=0.01))
     outcome = report(settings.database_url, tmp_path)
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.startswith("Trouble: 1 critical finding.")

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -84,7 +83,7 @@ def test_a_restored_warehouse_goes_on_like_the_one_that_never_was(
             land(settings)
             Warehouse(url, tmp_path).dbt(*BUILD_UNTESTED)
             # on another machine: nothing of the folder is there
-            land(replace(settings, home=tmp_path / "new", external_database_url=restored_url))
+            land(settings.but(home=tmp_path / "new", external_database_url=restored_url))
             Warehouse(restored_url, tmp_path).dbt(*BUILD_UNTESTED)
 
             for restored, expected in zip(state(restored_url), state(url), strict=True):

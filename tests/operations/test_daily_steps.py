@@ -19,11 +19,11 @@ from operations.daily_run.unfinished_run import find_resume_point
 from tests.commands import run_command
 from tests.ingestion.scripted_api import Answer, ScriptedApi, history, serve, track, user
 from tests.monitoring.alerts.conftest import Hooks, serve_hooks
-from warehouse.daily_steps import ALERTS, DAILY_STEPS, DATABASE, Step, read_steps
+from warehouse.daily_steps import ALERTS, DAILY_STEPS, DATABASE, Step
 from warehouse.errors import SettingsError, SourceError
 from warehouse.ops.run_record import RunRecord, RunStatus
 from warehouse.run_lock import hold_run_lock
-from warehouse.settings import Settings
+from warehouse.settings import Settings, read_settings
 
 
 class Monitor:
@@ -328,7 +328,7 @@ def test_schedulers_read_the_declaration(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize("text", ["load", "lod=3", "load=0", "load=86401", "load=1;build=2"])
 def test_a_time_limit_that_cannot_be_used_is_named(text: str) -> None:
     with pytest.raises(SettingsError, match="LISTENHOUSE_STEP_TIMEOUTS has '"):
-        read_steps(text, None, recommends=True)
+        read_settings({"LISTENHOUSE_STEP_TIMEOUTS": text})
 
 
 def test_the_monitor_can_be_told_by_hand(environment: dict[str, str], monitor: Monitor) -> None:

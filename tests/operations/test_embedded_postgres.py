@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -50,7 +49,7 @@ def test_a_server_that_runs_on_another_port_is_named(embedded: Settings) -> None
     with pytest.raises(
         EmbeddedPostgresError, match=f"already runs on port {embedded.embedded_port}"
     ):
-        embedded_postgres.start(replace(embedded, embedded_port=free_port()))
+        embedded_postgres.start(embedded.but(embedded_port=free_port()))
 
 
 def test_a_taken_port_is_named_and_nothing_is_created(embedded: Settings) -> None:

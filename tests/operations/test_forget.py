@@ -189,6 +189,6 @@ def test_a_person_is_forgotten_and_stays_so(house: House) -> None:
     key.rename(key.with_suffix(".away"))
     with pytest.raises(LandingError, match="the key of their tombstones is not there"):
         house.load()
-    other = replace(house, settings=replace(house.settings, erasure_key="another" * 8))
+    other = replace(house, settings=house.settings.but(erasure_key="another" * 8))
     with pytest.raises(LandingError, match="the key of their tombstones is another one"):
         other.load()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import psycopg
 import pytest
 
@@ -26,7 +24,7 @@ def test_who_may_not_create_roles_is_told_what_to_do(
         connection.execute("create role plain_owner login")
         connection.execute(f"alter database {DATABASE} owner to plain_owner")
         url = settings.database_url.replace("//listenhouse@", "//plain_owner@")
-        plain = replace(settings, external_database_url=url)
+        plain = settings.but(external_database_url=url)
         try:
             with pytest.raises(DatabaseError, match='alter role "plain_owner" createrole'):
                 run_grant(plain, None, None)

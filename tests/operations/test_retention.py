@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -73,7 +72,7 @@ def test_what_is_older_than_its_retention_goes_and_the_rest_stays(
     settings: Settings, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(connection)
-    pruned = replace(settings, keep=Retention(ops_days=100))
+    pruned = settings.but(keep=Retention(ops_days=100))
     tables = (
         *(
             "recommendations.popularity_shadow",

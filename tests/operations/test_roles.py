@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -151,7 +151,7 @@ class House:
 
     def settings_of(self, role: str) -> Settings:
         """The settings of the part that has a role."""
-        return replace(self.settings, external_database_url=self.url(role))
+        return self.settings.but(external_database_url=self.url(role))
 
     def run(self, role: str, statement: str) -> None:
         """Runs a statement as a role."""
@@ -357,7 +357,7 @@ def test_a_session_of_another_login_holds_the_lock_and_is_named(house: House) ->
     with (
         hold_run_lock(house.settings_of("loader")),
         pytest.raises(BusyError, match=f"listenhouse run pid .*, as {login('loader')}, since"),
-        hold_run_lock(replace(house.settings_of("recommender"), home=house.settings.home / "b")),
+        hold_run_lock(house.settings_of("recommender").but(home=house.settings.home / "b")),
     ):
         pass
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -205,7 +205,7 @@ class House:
     def clone(self) -> Iterator[Settings]:
         """Settings for a copy of the warehouse, which a test may damage."""
         with copied_database(self.settings.database_url, "clone") as url:
-            yield replace(self.settings, external_database_url=url)
+            yield self.settings.but(external_database_url=url)
 
 
 @pytest.fixture(scope="module")
@@ -418,7 +418,7 @@ def test_a_source_that_went_wrong_is_found(house: House) -> None:
         Answer(b'{"detail": "other"}') if endpoint == "listen_history" else None
     )
     with serve(api):
-        found = wrong(check_all(replace(house.settings, external_api_url=api.url)))
+        found = wrong(check_all(house.settings.but(external_api_url=api.url)))
     details = {finding.subject: finding.detail for finding in found}
     assert {finding.check for finding in found} == {"source"}
     assert "reports 100 rows, less than 80% of the 250 landed" in details["users"]
@@ -436,7 +436,7 @@ def test_a_total_that_changes_between_two_pages_is_noted(house: House) -> None:
         else None
     )
     with serve(api):
-        report = check_all(replace(house.settings, external_api_url=api.url))
+        report = check_all(house.settings.but(external_api_url=api.url))
     assert wrong(report) == []
     assert "on the move: reports 251 rows, then 250" in report.findings[0].detail
 
@@ -474,7 +474,7 @@ def test_no_output_shows_what_a_rejected_record_says(house: House) -> None:
 
 
 def test_before_any_load_only_the_source_is_judged(house: House, database_url: str) -> None:
-    report = check_all(replace(house.settings, external_database_url=database_url))
+    report = check_all(house.settings.but(external_database_url=database_url))
     assert wrong(report) == []
     assert "nothing is landed yet" in to_json(report, list_rejections=True)
 
@@ -506,7 +506,7 @@ def test_a_user_who_may_not_read_landing_is_a_finding(house: House) -> None:
             " grant insert on all tables in schema raw_moovitamix to stranger",
         )
         url = settings.database_url.replace("listenhouse@", "stranger@")
-        report = check_all(replace(settings, external_database_url=url))
+        report = check_all(settings.but(external_database_url=url))
         with psycopg.connect(settings.database_url) as connection:
             connection.execute("drop owned by stranger; drop role stranger")
     assert "permission denied" in " ".join(finding.detail for finding in wrong(report))

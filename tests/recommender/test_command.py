@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -18,7 +17,7 @@ from warehouse.settings import Settings
 def test_a_calculation_is_a_recorded_run_that_says_what_it_wrote(
     trained: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_recommend(replace(trained.settings, trigger="cron"), date(2026, 3, 2))
+    run_recommend(trained.settings.but(trigger="cron"), date(2026, 3, 2))
 
     assert capsys.readouterr().out == (
         "242 users have recommendations for 2026-03-02 by version 2 (bm25-k100-binary); tracks "

@@ -6,7 +6,6 @@ All of it by a login whose sessions begin with everything otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -30,7 +29,7 @@ def settings(settings: Settings) -> Iterator[Settings]:
     """Settings of a login whose sessions are pinned, or fail at once."""
     assert set(ODD) == set(SESSION)
     with odd_login(settings.database_url) as url:
-        yield replace(settings, external_database_url=url)
+        yield settings.but(external_database_url=url)
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def warehouse(settings: Settings, tmp_path: Path) -> Warehouse:
     warehouse = Warehouse(settings.database_url, tmp_path)
     app = create_app(World.at(0, WORLD))
     with running(app) as url:
-        crawled = Settings(settings.home, settings.external_database_url, url)
+        crawled = settings.but(external_api_url=url)
         for day in (0, 9):
             app.state.world = World.at(day, WORLD)
             with hold_run_lock(crawled) as lock:

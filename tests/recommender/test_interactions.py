@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -180,6 +179,6 @@ def test_an_unknown_source_is_refused(marts: psycopg.Connection, settings: Setti
 def test_without_marts_it_says_what_to_do(settings: Settings) -> None:
     with pytest.raises(DatabaseError, match=r"could not be read .*rpt_user_features.*`dbt build`"):
         read_interactions(settings, SOURCE)
-    away = replace(settings, external_database_url="postgresql://u@127.0.0.1:9/nowhere")
+    away = settings.but(external_database_url="postgresql://u@127.0.0.1:9/nowhere")
     with pytest.raises(DatabaseError, match="could not be read"):
         read_interactions(away, SOURCE)

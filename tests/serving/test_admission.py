@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -16,7 +15,7 @@ OPEN = ("/healthz", "/readyz", "/health", "/metrics", "/openapi.json", "/docs")
 
 
 def test_with_keys_only_those_who_have_one_get_lists(listed: str) -> None:
-    with serving(replace(settings_for(listed), api_keys=(OLD, NEW))) as client:
+    with serving(settings_for(listed).but(api_keys=(OLD, NEW))) as client:
         for key in (OLD, NEW):
             assert client.get(LIST, headers={"X-API-Key": key}).status_code == 200
         for headers in (
@@ -47,7 +46,7 @@ def test_without_keys_none_is_asked_for_or_described(api: httpx.Client) -> None:
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(listed: str) -> None:
-    with serving(replace(settings_for(listed), rate_limit=3)) as client:
+    with serving(settings_for(listed).but(rate_limit=3)) as client:
         for left in (2, 1, 0):
             response = client.get(LIST)
             assert response.status_code == 200
@@ -66,7 +65,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(listed: str) -> None:
 def test_each_key_has_a_limit_of_its_own_and_guesses_share_that_of_their_address(
     listed: str,
 ) -> None:
-    settings = replace(settings_for(listed), api_keys=(OLD, NEW), rate_limit=2)
+    settings = settings_for(listed).but(api_keys=(OLD, NEW), rate_limit=2)
     with serving(settings) as client:
         for guess in ("first", "second"):
             problem(client.get(LIST, headers={"X-API-Key": guess}), 401, "no-api-key")
@@ -77,7 +76,7 @@ def test_each_key_has_a_limit_of_its_own_and_guesses_share_that_of_their_address
 
 
 def test_a_limit_of_0_is_none(listed: str) -> None:
-    with serving(replace(settings_for(listed), rate_limit=0)) as client:
+    with serving(settings_for(listed).but(rate_limit=0)) as client:
         response = client.get(LIST)
         assert response.status_code == 200
         assert "ratelimit" not in response.headers
@@ -102,7 +101,7 @@ def test_pages_of_other_origins_are_kept_out_unless_named(api: httpx.Client) -> 
 def test_a_page_of_a_named_origin_may_ask_also_when_it_is_refused(
     listed: str, origin: str, allowed: str | None
 ) -> None:
-    settings = replace(settings_for(listed), cors_origins=(ORIGIN,), api_keys=(OLD,))
+    settings = settings_for(listed).but(cors_origins=(ORIGIN,), api_keys=(OLD,))
     with serving(settings) as client:
         preflight = client.options(LIST, headers={"Origin": origin, **PREFLIGHT})
         assert preflight.headers.get("access-control-allow-origin") == allowed

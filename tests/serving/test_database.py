@@ -9,7 +9,6 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import LiteralString
 
@@ -153,11 +152,11 @@ def test_a_login_with_the_rights_of_the_documentation_reads_lists_and_nothing_el
     )[0]
     with roles_dropped(database_url.rpartition("/")[0], "listenhouse_api"):
         connection.execute(statements.encode())
-        with hold_run_lock(replace(settings_for(database_url), home=tmp_path)) as lock:
+        with hold_run_lock(settings_for(database_url).but(home=tmp_path)) as lock:
             grant(settings_for(database_url), lock)
             grant_login(settings_for(database_url), lock, "api_reader", "listenhouse_api")
         own = database_url.replace("//listenhouse@", "//listenhouse_api@")
-        settings = replace(settings_for(database_url), external_database_url=own)
+        settings = settings_for(database_url).but(external_database_url=own)
         with serving(settings) as client:
             assert len(tracks(client.get(LIST))) == 3
             assert client.get("/v1/popular").status_code == 200

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ MODELS: dict[str, type[BaseModel]] = {
 @pytest.fixture(scope="module")
 def keyed(listed: str) -> Iterator[httpx.Client]:
     """A client of an API that describes everything it can do."""
-    with serving(replace(settings_for(listed), api_keys=(KEY,), rate_limit=100_000)) as client:
+    with serving(settings_for(listed).but(api_keys=(KEY,), rate_limit=100_000)) as client:
         yield client
 
 

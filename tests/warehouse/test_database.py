@@ -9,7 +9,6 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -57,7 +56,7 @@ def guarded_role(connection: psycopg.Connection) -> Iterator[str]:
 def as_role(settings: Settings, role: str, password: str) -> Settings:
     assert settings.external_database_url is not None
     url = settings.external_database_url.replace("listenhouse@", f"{role}:{quote(password, '')}@")
-    return replace(settings, external_database_url=url)
+    return settings.but(external_database_url=url)
 
 
 def test_a_password_with_every_awkward_character_is_understood(
@@ -76,16 +75,14 @@ def test_a_wrong_password_is_explained_and_not_repeated(
 
 
 def test_a_database_that_is_missing_is_named(settings: Settings) -> None:
-    missing = replace(settings, external_database_url=f"{settings.external_database_url}_gone")
+    missing = settings.but(external_database_url=f"{settings.external_database_url}_gone")
     with pytest.raises(DatabaseError, match="create the database, or correct its name"):
         connect(missing, "test")
 
 
 def test_a_server_that_does_not_answer_is_named(settings: Settings) -> None:
     port = free_port()
-    silent = replace(
-        settings, external_database_url=f"postgresql://ada:hunter2@127.0.0.1:{port}/music"
-    )
+    silent = settings.but(external_database_url=f"postgresql://ada:hunter2@127.0.0.1:{port}/music")
     with pytest.raises(DatabaseError, match=rf"127\.0\.0\.1:{port}/music .* runs") as refusal:
         connect(silent, "test")
     assert "hunter2" not in str(refusal.value)
@@ -110,7 +107,7 @@ def test_a_database_that_cannot_hold_every_name_is_refused(
     narrow = f"{postgres_server}/narrow"
     try:
         with pytest.raises(DatabaseError, match=f"{encoding}.*--encoding=UTF8.* narrow`"):
-            connect(replace(settings, external_database_url=narrow), "test")
+            connect(settings.but(external_database_url=narrow), "test")
     finally:
         connection.execute("drop database narrow")
 
@@ -159,7 +156,7 @@ def pooler(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[str
 
 def test_a_pooler_is_found_before_anything_is_done(settings: Settings, pooler: str) -> None:
     url = settings.database_url.partition("@")
-    pooled = replace(settings, external_database_url=f"{url[0]}@{pooler}/{url[2].split('/')[1]}")
+    pooled = settings.but(external_database_url=f"{url[0]}@{pooler}/{url[2].split('/')[1]}")
     with (
         pytest.raises(DatabaseError, match=f"At {pooler}/.* connection pooler .* own host and"),
         hold_run_lock(pooled),
@@ -229,7 +226,7 @@ def test_every_part_reads_the_url_alike_and_pins_its_sessions(
         f"{guarded_server}/{quote(NAME, '')}"
         "?options=-cjoin_collapse_limit%3D7%20-ca.b%3Dc%5C%20d&sslrootcert=%2Fno%20file"
     )
-    named = replace(settings, external_database_url=url)
+    named = settings.but(external_database_url=url)
     for name, value in ODD.items():
         connection.execute(f"alter role {guarded_role} set {name} = '{value}'".encode())
     # dlt adds a search path of its own

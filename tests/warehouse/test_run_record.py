@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -135,7 +134,7 @@ def test_the_requests_of_a_load_that_fails_are_recorded(
     scripted.records = {"users": [user(1)]}
     scripted.fault = lambda _api, _endpoint, _page, _call: Answer(b"down", 503)
     with serve(scripted), pytest.raises(SourceError):
-        read_first_page(replace(settings, external_api_url=scripted.url), users)
+        read_first_page(settings.but(external_api_url=scripted.url), users)
     assert rows(
         connection,
         "select endpoint, requests, received_bytes, statuses, retries,"
@@ -148,9 +147,7 @@ def read_first_page(settings: Settings, endpoint: Endpoint) -> None:
     with record.run():
         record.begin()
         with recorded_requests(record) as http:
-            reader = PageReader(
-                replace(settings, request_attempts=3, retry_wait_seconds=0.01), http
-            )
+            reader = PageReader(settings.but(request_attempts=3, retry_wait_seconds=0.01), http)
             try:
                 reader.read(endpoint, 1)
             finally:

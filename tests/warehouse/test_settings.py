@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from warehouse.errors import SettingsError
-from warehouse.settings import PROJECT_ROOT, RetrainTriggers, read_settings
+from warehouse.process_environment import prepare_environment
+from warehouse.settings import PROJECT_ROOT, RetrainTriggers, Settings, read_settings
 
 
 def test_without_any_variable_everything_is_ours() -> None:
@@ -59,6 +62,9 @@ def test_variables_point_everything_elsewhere(tmp_path: Path) -> None:
         ("LISTENHOUSE_PORT", "65536"),
         ("LISTENHOUSE_PORT", "port"),
         ("LISTENHOUSE_CRAWL_THREADS", "-1"),
+        ("LISTENHOUSE_RETRY_SECONDS", "nan"),
+        ("LISTENHOUSE_STEP_RETRY_SECONDS", "inf"),
+        ("LISTENHOUSE_RECOMMEND", "maybe"),
         ("LISTENHOUSE_API_URL", "api.example"),
         ("LISTENHOUSE_API_URL", "ftp://api.example"),
         ("LISTENHOUSE_DATABASE_URL", "mysql://ada@db.example/music"),
@@ -104,6 +110,60 @@ def test_a_value_that_cannot_be_used_is_named_but_a_password_is_not(name: str, v
     with pytest.raises(SettingsError, match=name) as refusal:
         read_settings({name: value})
     assert "hunter2" not in str(refusal.value)
+
+
+def test_all_wrong_variables_are_named_at_once_each_with_what_it_must_be() -> None:
+    wrong = {
+        "LISTENHOUSE_PORT": "65536",
+        "LISTENHOUSE_LOG_LEVEL": "loud",
+        "LISTENHOUSE_KEEP_OPS_DAYS": "1",
+        "LISTENHOUSE_ERASURE_KEY": "hunter2",
+    }
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(wrong)
+    assert set(str(refusal.value).splitlines()) == {
+        "LISTENHOUSE_PORT is '65536'; it must be a whole number from 1 to 65535.",
+        "LISTENHOUSE_LOG_LEVEL is 'loud'; it must be one of warning, debug, info, error.",
+        "LISTENHOUSE_KEEP_OPS_DAYS is '1'; it must be a whole number from 90 to 100000.",
+        "LISTENHOUSE_ERASURE_KEY has fewer than 32 characters: make one with `python -c "
+        "'import secrets; print(secrets.token_hex(32))'`.",
+    }
+    # a traceback shows what an exception came from, and pydantic's holds the values
+    assert refusal.value.__context__ is None
+
+
+def test_nothing_but_the_declared_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {
+        "LISTENHOUSE_EMBEDDED_PORT": "1",
+        "LISTENHOUSE_RETRY_WAIT_SECONDS": "9",
+        "LISTENHOUSE_RETRAIN": "never",
+        "listenhouse_port": "1",
+        "LISTENHOUSE_IMAGE": "listenhouse",
+    }
+    assert read_settings(others) == Settings()
+    monkeypatch.setenv("LISTENHOUSE_PORT", "6000")
+    assert Settings().embedded_port == 25432
+    assert read_settings().embedded_port == 6000
+
+
+def test_who_reads_settings_leaves_the_environment_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://ada:hunter2@db.example/music\n")
+    monkeypatch.setenv("LISTENHOUSE_DATABASE_URL_FILE", str(file))
+    monkeypatch.setenv("PGTZ", "Asia/Tokyo")
+    before = dict(os.environ)
+
+    settings = read_settings()
+    assert os.environ == before
+
+    with mock.patch.dict(os.environ):
+        prepare_environment(settings)
+        assert os.environ["LISTENHOUSE_DATABASE_URL"] == settings.database_url
+        assert "PGTZ" not in os.environ
+        # a process that this one starts reads both, which are the same
+        assert read_settings() == settings
 
 
 @pytest.mark.parametrize(

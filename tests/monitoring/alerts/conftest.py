@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -193,6 +193,6 @@ def configure(tmp_path: Path, settings: Settings) -> Configure:
     def write(targets: dict[str, str], **changes: Any) -> Settings:
         file = tmp_path / "alerts.conf"
         file.write_text("".join(f"{tags}={url}\n" for url, tags in targets.items()))
-        return replace(settings, alerts_config=file, **changes)
+        return settings.but(alerts_config=file, **changes)
 
     return write

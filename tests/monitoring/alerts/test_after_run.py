@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,14 +105,14 @@ def test_alerts_that_fail_do_not_fail_a_run(
     run_well(one)
     assert f"Warning: json://{hooks.address} could not be told: " in capsys.readouterr().err
 
-    run_well(replace(one, alerts_config=tmp_path / "none.yml"))
+    run_well(one.but(alerts_config=tmp_path / "none.yml"))
     shown, warned = capsys.readouterr()
     assert "Warning: the alerts were not checked." in warned
     assert "none.yml cannot be read" in warned
     assert "1 finding:" in shown
 
     nowhere = f"postgresql://ada@127.0.0.1:{free_port()}/music"
-    run_well(replace(one, external_database_url=nowhere))
+    run_well(one.but(external_database_url=nowhere))
     assert "Warning: the alerts were not checked. No connection" in capsys.readouterr().err
 
 
@@ -121,7 +120,7 @@ def test_a_failure_without_a_database_is_told(
     one: Settings, hooks: Hooks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = f"postgresql://ada@127.0.0.1:{free_port()}/music"
-    run_badly(replace(one, external_database_url=nowhere), SourceError("The API is gone."))
+    run_badly(one.but(external_database_url=nowhere), SourceError("The API is gone."))
     ((_, payload),) = hooks.received
     assert "listenhouse run failed: The API is gone." in payload["message"]
     # what ended the run is said at its very end, and once

@@ -287,7 +287,7 @@ def test_warnings_wait_for_the_end_of_the_quiet_hours_and_critical_findings_do_n
 ) -> None:
     settings = configure(
         {f"json://{hooks.address}/all": "critical,warning"},
-        quiet_hours=QuietHours(22, 7, ZoneInfo("UTC")),
+        alerts_quiet_hours=(22, 7),
     )
     findings.are(STALE, SLOW)
     for _ in range(2):
@@ -303,7 +303,7 @@ def test_a_warning_that_is_over_before_the_night_is_wakes_nobody(
 ) -> None:
     settings = configure(
         {f"json://{hooks.address}/all": "warning"},
-        quiet_hours=QuietHours(22, 7, ZoneInfo("UTC")),
+        alerts_quiet_hours=(22, 7),
     )
     findings.are(SLOW, CHANGED)
     check(settings, now=NIGHT)
@@ -321,7 +321,7 @@ def test_the_end_of_a_warning_waits_too(
 ) -> None:
     settings = configure(
         {f"json://{hooks.address}/all": "warning"},
-        quiet_hours=QuietHours(22, 7, ZoneInfo("UTC")),
+        alerts_quiet_hours=(22, 7),
     )
     findings.are(SLOW)
     check(settings, now=NOON)

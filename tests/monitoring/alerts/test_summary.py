@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from uuid import UUID
@@ -51,8 +50,8 @@ def page_of(mail: EmailMessage) -> str:
 def test_the_summary_says_how_the_warehouse_is_and_brings_the_page(
     reader: Settings, mailbox: Mailbox, copied: Warehouse
 ) -> None:
-    settings = replace(
-        reader, external_database_url=copied.url, health_url="https://house.example/health"
+    settings = reader.but(
+        external_database_url=copied.url, health_url="https://house.example/health"
     )
     run_id = fail_a_run(settings)
     ((succeeded, runs),) = copied.query(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -273,4 +272,4 @@ def test_a_failure_is_a_failure_also_where_apprise_overlooks_it(
 
 
 def test_no_file_is_no_target(settings: Settings) -> None:
-    assert read_targets(replace(settings, alerts_config=None)) == Targets()
+    assert read_targets(settings.but(alerts_config=None)) == Targets()

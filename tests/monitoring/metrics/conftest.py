@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -45,7 +44,7 @@ def lived_in(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
             api.fault = lambda *_call: Answer(b"gone", 404)
             run(settings, code=1)
             kept_url = stack.enter_context(copied_database(url, "lived_in"))
-        yield replace(settings, external_database_url=kept_url)
+        yield settings.but(external_database_url=kept_url)
 
 
 def serve_day(api: ScriptedApi, day: int) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from monitoring.grafana import dashboard
 from monitoring.metrics.queries import PARTS, PREFIX
-from warehouse.settings import METRICS_PORT, PROJECT_ROOT
+from warehouse.settings import PROJECT_ROOT, Settings
 
 GRAFANA = PROJECT_ROOT / "monitoring" / "grafana"
 
@@ -92,8 +92,8 @@ def test_services_find_each_other(services: dict[str, Any]) -> None:
 
     assert datasource["url"] == "http://prometheus:9090"
     assert datasource["jsonData"]["timeInterval"] == configuration["global"]["scrape_interval"]
-    assert target == f"metrics:{METRICS_PORT}"
-    assert services["metrics"]["command"][-1] == str(METRICS_PORT)
+    assert target == f"metrics:{Settings().metrics_port}"
+    assert services["metrics"]["command"][-1] == str(Settings().metrics_port)
     assert services["prometheus"]["ports"][0].endswith(":9090")
 
 

@@ -258,7 +258,7 @@ def test_counters_go_on_where_they_were_when_the_server_starts_anew(settings: Se
     scrapes = []
     for _ in range(3):
         with pytest.raises(SourceError):
-            run_load(replace(settings, request_attempts=1))
+            run_load(settings.but(request_attempts=1))
         with served(settings) as url:
             scrapes.append(parse(requests.get(url, timeout=10).text))
     command = "dlt pipeline listen_history run"
@@ -271,7 +271,7 @@ def test_a_database_that_is_down_is_a_metric(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     closed = f"postgresql://ada:hunter2@127.0.0.1:{free_port()}/music"
-    with served(replace(settings, external_database_url=closed)) as url:
+    with served(settings.but(external_database_url=closed)) as url:
         answers = [requests.get(url, timeout=10) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200] * 3
     found = parse(answers[-1].text)
@@ -286,7 +286,7 @@ def test_a_database_that_is_down_is_a_metric(
 def test_a_server_that_accepts_and_is_silent_is_down(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://ada@127.0.0.1:{silent.getsockname()[1]}/music"
-        found = parse(read_metrics(replace(settings, external_database_url=url)))
+        found = parse(read_metrics(settings.but(external_database_url=url)))
     assert only(found, "up") == 0
     assert only(found, "scrape_duration_seconds") < 6
 
@@ -323,7 +323,7 @@ def test_before_the_first_run_there_is_nothing_and_it_says_so(settings: Settings
 
 def test_a_first_run_that_fails_is_seen_without_any_model(settings: Settings) -> None:
     with pytest.raises(SourceError):
-        run_load(replace(settings, request_attempts=1))
+        run_load(settings.but(request_attempts=1))
 
     found = parse(read_metrics(settings))
 
