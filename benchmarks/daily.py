@@ -4,7 +4,7 @@
 
 In: nothing but the installed project. Out: for each size a table on standard output: wall
 time, CPU of the process, CPU of PostgreSQL and peak memory of the whole day (`listenhouse run`,
-without recommendations), then of its parts, each a process of its own: the load, the models
+without recommendations), of the same day built in place, without a publication, then of its parts, each a process of its own: the load, the models
 (`dbt build` without tests), the tests (those that a run has) and `vacuum analyze`; and the
 ratios to the first day, of PostgreSQL's CPU and of all CPU. The smallest size shows what dbt
 and PostgreSQL take whatever there is to do. Each size has a database for the whole day and one
@@ -38,8 +38,10 @@ CHANGED_SHARE = 0.01
 LISTENS_PER_USER, LISTENS_PER_TRACK = 20, 50
 DAYS = ("first", "1 %", "none")
 WHOLE_DAY = "day"
+IN_PLACE = "in_place"
 STEPS = {
     WHOLE_DAY: ("listenhouse", "run", "--no-alerts"),
+    IN_PLACE: ("listenhouse", "run", "--no-alerts"),
     "load": (sys.executable, "-m", "ingestion"),
     "models": ("dbt", "--quiet", "build", "--exclude-resource-type", "test", "unit_test"),
     "tests": (sys.executable, "-m", "benchmarks.audit"),
@@ -62,10 +64,11 @@ def main() -> None:
         embedded_postgres.start(settings, {"log_statement": "mod", "autovacuum": "off"})
         try:
             for listens in options.listens:
-                parts = [step for step in options.steps if step != WHOLE_DAY]
-                if WHOLE_DAY in options.steps:
-                    whole = [WHOLE_DAY, "vacuum"]
-                    _measure_days(settings, Path(folder), listens, whole, details=False)
+                parts = [step for step in options.steps if step not in (WHOLE_DAY, IN_PLACE)]
+                for whole in (WHOLE_DAY, IN_PLACE):
+                    if whole in options.steps:
+                        steps = [whole, "vacuum"]
+                        _measure_days(settings, Path(folder), listens, steps, details=False)
                 if parts:
                     _measure_days(settings, Path(folder), listens, parts, details=options.details)
         finally:
@@ -88,6 +91,8 @@ def _measure_days(
         "DBT_TARGET_PATH": str(folder / name / "target"),
         "DBT_LOG_PATH": str(folder / name / "logs"),
         "LISTENHOUSE_RECOMMEND": "no",
+        # the parts leave out the publication, too
+        "DBT_TARGET": "default" if steps[0] == WHOLE_DAY else IN_PLACE,
     }
     config = WorldConfig(
         users=max(10, listens // LISTENS_PER_USER),

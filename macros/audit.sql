@@ -74,8 +74,10 @@
 {% macro default__get_incremental_delete_insert_sql(arg_dict) -%}
     {%- set columns = unit_of(model) -%}
     {%- set names = unit_column_names()[:columns | length] -%}
+    {%- set ledgers = [changed_units()] + ([publication_table('unpublished_units')] if is_built_aside() else []) -%}
+    {%- for ledger in ledgers %}
     {#- each unit once, however many builds nobody audits -#}
-    delete from {{ changed_units() }}
+    delete from {{ ledger }}
     where
         model_name = '{{ model.name }}'
         and ({{ names | join(', ') }}) in (
@@ -86,15 +88,18 @@
             from {{ arg_dict['temp_relation'] }}
         );
 
-    insert into {{ changed_units() }}
-    (model_name, {{ names | join(', ') }}, invocation_id)
+    insert into {{ ledger }}
+    (model_name, {{ names | join(', ') }}{{ ', invocation_id' if loop.first }})
     select distinct
         '{{ model.name }}',
         {%- for column in columns %}
-        cast({{ column }} as {{ dbt.type_string() }}),
+        cast({{ column }} as {{ dbt.type_string() }}){{ ',' if not loop.last }}
         {%- endfor %}
-        '{{ invocation_id }}'
+        {%- if loop.first %}
+        , '{{ invocation_id }}'
+        {%- endif %}
     from {{ arg_dict['temp_relation'] }};
+    {%- endfor %}
 
     {{ get_delete_insert_merge_sql(
         arg_dict['target_relation'],
@@ -111,6 +116,11 @@
         delete from {{ changed_units() }} where model_name = '{{ model.name }}';
         insert into {{ changed_units() }} (model_name, invocation_id)
         values ('{{ model.name }}', '{{ invocation_id }}');
+        {%- if is_built_aside() %}
+        {%- set unpublished = publication_table('unpublished_units') %}
+        delete from {{ unpublished }} where model_name = '{{ model.name }}';
+        insert into {{ unpublished }} (model_name) values ('{{ model.name }}');
+        {%- endif %}
     {%- endif -%}
 {%- endmacro %}
 
@@ -158,16 +168,17 @@
 {%- endmacro %}
 
 {#- A unit without one of its keys, which no look-up finds, counts as all of them. -#}
-{% macro was_built_in_full(model_name, columns) -%}
+{% macro was_built_in_full(model_name, columns, ledger=changed_units()) -%}
     {{ return(run_query(
-        'select 1 from ' ~ changed_units()
+        'select 1 from ' ~ ledger
         ~ " where model_name = '" ~ model_name ~ "' and ("
         ~ unit_column_names()[:columns | length] | join(' is null or ') ~ ' is null) limit 1'
     ) | length > 0) }}
 {%- endmacro %}
 
-{#- The units of a model that were built since the last audit, in the types of its columns. -#}
-{% macro changed_keys(node, columns) -%}
+{#- The units of a model that were built since the last audit, or since what another ledger
+    is kept for, in the types of its columns. -#}
+{% macro changed_keys(node, columns, ledger=changed_units()) -%}
     {%- set types = {'string': dbt.type_string(), 'uuid': type_key()} -%}
     {%- set keys = [] -%}
     {%- for column in columns -%}
@@ -176,7 +187,7 @@
             'cast(' ~ unit_column_names()[loop.index0] ~ ' as ' ~ types.get(type, type) ~ ')'
         ) -%}
     {%- endfor -%}
-    select {{ keys | join(', ') }} from {{ changed_units() }} where model_name = '{{ node.name }}'
+    select {{ keys | join(', ') }} from {{ ledger }} where model_name = '{{ node.name }}'
 {%- endmacro %}
 
 {#- dbt's own, by which every generic test gets the rows that it reads. -#}

@@ -24,10 +24,16 @@
         create table if not exists {{ relation }} (
             model_name {{ dbt.type_string() }} primary key,
             code_hash {{ dbt.type_string() }} not null,
-            built_until_at {{ dbt.type_timestamp() }} not null
+            built_until_at {{ dbt.type_timestamp() }} not null,
+            -- the invocation
+            built_by {{ dbt.type_string() }} not null
         );
+        {%- if not adapter.get_columns_in_relation(relation) | selectattr('name', 'equalto', 'built_by') | list %}
+        alter table {{ relation }} add column if not exists built_by {{ dbt.type_string() }};
+        {%- endif %}
         {{ create_relation_definitions() }};
-        {{ create_audit_tables() }}
+        {{ create_audit_tables() }};
+        {{ create_publication_tables() }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -57,7 +63,7 @@
 {%- endmacro %}
 
 {#- A hash over the code of a model, of the models that it is built from, and of seeds, with
-    the settings that they name in their meta. -#}
+    where they are and the settings that they name in their meta. -#}
 {% macro code_hash(unique_id) -%}
     {%- set node = graph.nodes[unique_id] -%}
     {%- if 'code_hash' not in node -%}
@@ -65,7 +71,7 @@
         {%- for node_id in ancestors(unique_id) + [unique_id] -%}
             {%- set read = graph.nodes[node_id] -%}
             {%- do codes.append(
-                node_id ~ ' ' ~ read.checksum.checksum ~ (' ' ~ read.config.meta if read.config.meta else '')
+                node_id ~ ' ' ~ read.schema ~ ' ' ~ read.checksum.checksum ~ (' ' ~ read.config.meta if read.config.meta else '')
             ) -%}
         {%- endfor -%}
         {%- do node.update({'code_hash': local_md5(codes | sort | join(' '))}) -%}
@@ -103,10 +109,10 @@
 cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp() }})
 {%- endmacro %}
 
-{#- As of when another model is, whenever that is asked; null where it is not built. -#}
-{% macro model_built_until(model_name) -%}
+{#- As of when people read another model, whenever that is asked; null where nobody does. -#}
+{% macro model_published_until(model_name) -%}
 (
-        select built_until_at from {{ model_builds() }}
+        select boundary_at from {{ publication_table('published_builds') }}
         where model_name = '{{ model_name }}'
     )
 {%- endmacro %}
@@ -132,11 +138,12 @@ cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp(
         {%- endfor -%}
         delete from {{ relation }} where model_name = '{{ model.name }}';
         {%- if not flags.EMPTY %}
-        insert into {{ relation }} (model_name, code_hash, built_until_at)
+        insert into {{ relation }} (model_name, code_hash, built_until_at, built_by)
         select
             '{{ model.name }}',
             '{{ code_hash(model.unique_id) }}',
-            min(builds.built_until_at)
+            min(builds.built_until_at),
+            '{{ invocation_id }}'
         from (
             select max(boundary_at) as built_until_at from {{ crawls }}
             {%- if parents %}

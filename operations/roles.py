@@ -78,7 +78,15 @@ ROLES = (
     ),
     Role(
         "transformer",
-        owns=("staging", "intermediate", "marts", "health", "test_failures"),
+        owns=(
+            "staging",
+            "intermediate",
+            "candidate_marts",
+            "candidate_health",
+            "marts",
+            "health",
+            "test_failures",
+        ),
         reads=(*LANDING_SCHEMAS, "ops", "recommendations"),
         records=True,
         # of the past and of developers are schemas of their own, incremental models use tables

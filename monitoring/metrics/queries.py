@@ -348,10 +348,10 @@ _BUILD = (
     Part(
         name="marts",
         labels=(),
-        metrics={"built_boundary_timestamp_seconds": "As of when marts.fct_listens is."},
+        metrics={"built_boundary_timestamp_seconds": "As of when people read marts.fct_listens."},
         query="""
-            select extract(epoch from built_until_at) as built_boundary_timestamp_seconds
-            from intermediate.model_builds
+            select extract(epoch from boundary_at) as built_boundary_timestamp_seconds
+            from intermediate.published_builds
             where model_name = 'fct_listens'
         """,
     ),
@@ -428,7 +428,7 @@ _HEALTH = (
                 lower_bound as daily_metric_lower_bound,
                 upper_bound as daily_metric_upper_bound
             from health.rpt_anomalies
-            inner join intermediate.int_latest_anomalies
+            inner join health.int_latest_anomalies
                 using (metric_name, subject, measured_date)
         """,
     ),
@@ -445,7 +445,7 @@ _HEALTH = (
                 severities.severity,
                 coalesce(anomalies.severity = severities.severity, false)::int
                     as daily_metric_anomaly
-            from intermediate.int_latest_anomalies as anomalies
+            from health.int_latest_anomalies as anomalies
             cross join unnest(array['critical', 'warning']) as severities (severity)
         """,
     ),

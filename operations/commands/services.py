@@ -43,7 +43,7 @@ def down() -> None:
 
 @click.command(epilog=examples("listenhouse status"))
 def status() -> None:
-    """Show what runs, and what was landed last."""
+    """Show what runs, what was landed last, and which day people read."""
     _show_status(read_settings())
 
 

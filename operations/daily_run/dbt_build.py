@@ -1,7 +1,8 @@
 """The step `build`: dbt in this process, its results recorded, its failures in a sentence.
 
-In: the project, landing. Out: marts, or an error that names what failed. dbt's unit tests read
-fixtures and say nothing about the day: they are for development and CI.
+In: the project, landing. Out: marts, or an error that names what failed; dbt itself publishes what
+passed (macros/publication.sql). dbt's unit tests read fixtures and say nothing about the day: they
+are for development and CI.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from operations.daily_run.audit import Audit
 from operations.daily_run.garbage_collection import without_collections
+from operations.publication import published_boundary, unpublished_reason
 from warehouse.errors import StepFailedError
 from warehouse.ops.run_record import RunRecord
 from warehouse.redaction import without_values
@@ -36,6 +38,9 @@ _logger = get_logger(__name__)
 _RESUME = "`listenhouse run --resume`: the load before it is complete and not repeated"
 
 _EXCLUDE = "--exclude-resource-type"
+
+_CANDIDATES = "candidate_"
+"""What the schemas begin with that models are built in before they are published."""
 
 _RULES = {
     "foreign_keys": "missing_references",
@@ -61,7 +66,7 @@ class BuildReport:
         tests: Data tests passed.
         warnings: Tests that warned.
         audit: What the tests read, as a person reads it; empty where none ran.
-        marts_schema: Schema that the marts were built in, by the target that dbt was told.
+        marts_schema: Schema that people read the marts in, by the target that dbt was told.
     """
 
     models: int
@@ -84,7 +89,8 @@ def build(
     Args:
         record: The run's record, which gets the result of every node.
         connection: The run's, in autocommit mode; it holds the run's lock.
-        tested: Run the data tests, too.
+        tested: Run the data tests, too. Without them, what is built is published where what was
+            built before it is.
         full_audit: Have them read all rows, not only what was built since the last audit.
         then: What to do once the cause of a failure is mended.
 
@@ -105,10 +111,15 @@ def _build(
     audit = Audit(connection, manifest, complete=full_audit) if tested else None
     excluded = ("unit_test",) if tested else ("unit_test", "test")
     arguments = ["build", *(part for kind in excluded for part in (_EXCLUDE, kind))]
+    variables = {}
     if audit is not None:
         audit.begin()
         if audit.since is not None:
-            arguments += ["--vars", json.dumps({"audit_since": str(audit.since)})]
+            variables["audit_since"] = str(audit.since)
+    elif unpublished_reason(connection) is None:
+        variables["publish"] = "untested"
+    if variables:
+        arguments += ["--vars", json.dumps(variables)]
     outcome = _run(manifest, arguments)
     if not outcome.success:
         _refuse_lost(connection, then)
@@ -116,7 +127,7 @@ def _build(
         for node in outcome.result.results:
             node.message = _name_broken_rules(connection, node) or node.message
         record.add("dbt_results", [_describe_node(node) for node in outcome.result.results])
-    report = _judge(outcome, audit, then)
+    report = _judge(outcome, audit, connection, then)
     if audit is not None:
         audit.succeed(get_invocation_id())
     return report
@@ -222,7 +233,17 @@ def _name_broken_rules(connection: psycopg.Connection, result: RunResult) -> str
     return "; ".join(f"{rule}: {count:,} times" for rule, count in broken)
 
 
-def _judge(outcome: dbtRunnerResult, audit: Audit | None, then: str) -> BuildReport:
+def _what_people_read(connection: psycopg.Connection) -> str:
+    """That nothing is published, and as of when the marts are."""
+    boundary = published_boundary(connection)
+    if boundary is None:
+        return "Not published: nobody has marts to read yet"
+    return f"Not published: marts stay as of {boundary:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _judge(
+    outcome: dbtRunnerResult, audit: Audit | None, connection: psycopg.Connection, then: str
+) -> BuildReport:
     result = outcome.result
     if not isinstance(result, RunExecutionResult):
         raise _broken_off(outcome, "dbt build broke off", then)
@@ -232,7 +253,7 @@ def _judge(outcome: dbtRunnerResult, audit: Audit | None, then: str) -> BuildRep
     for node in result.results:
         kind = str(node.node.resource_type)
         if node.node.name == "fct_listens":
-            marts_schema = node.node.schema
+            marts_schema = node.node.schema.removeprefix(_CANDIDATES)
         if str(node.status) in _FAILURES:
             failures.append(f"{node.node.name}: {_first_line(node.message or str(node.status))}")
         elif str(node.status) in _SUCCESSES:
@@ -241,10 +262,10 @@ def _judge(outcome: dbtRunnerResult, audit: Audit | None, then: str) -> BuildRep
             counts["warning"] += 1
     if failures or not outcome.success:
         raise StepFailedError(
-            "dbt build failed, the marts behind it are as they were:\n  "
+            f"dbt build failed. {_what_people_read(connection)}:\n  "
             + "\n  ".join(failures or [_first_line(str(outcome.exception))])
-            + "\nThe rows that failed a test are in the schema test_failures. Mend the cause, "
-            f"then {then}."
+            + "\nThe rows that failed a test are in the schema test_failures, what was built in "
+            f"candidate_marts. Mend the cause, then {then}."
         )
     return BuildReport(
         models=counts["model"],

@@ -116,7 +116,7 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
     places = personal_columns(lock, person.source)
     built = [
         (schema, table)
-        for table in ("model_builds", "changed_units")
+        for table in ("model_builds", "changed_units", "unpublished_units")
         for schema in _schemas_with(lock, table)
     ]
     try:

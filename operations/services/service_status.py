@@ -1,4 +1,4 @@
-"""What runs, and what was landed last, as a table for a person."""
+"""What runs, what was landed last and what people read, as a table for a person."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from rich.table import Table
 
 from ingestion.landing.crawl_ledger import count_crawls, last_boundary
 from ingestion.sources.moovitamix import LANDING_SCHEMA
+from operations.publication import published_boundary, unpublished_reason
 from operations.services import embedded_postgres
 from operations.services.simulator_process import find_simulator
 from warehouse.database import connect, describe
@@ -26,6 +27,7 @@ def describe_services(settings: Settings) -> Table:
     table.add_row("database", _describe_database(settings))
     table.add_row("source", _describe_source(settings))
     table.add_row("landing", _describe_landing(settings))
+    table.add_row("marts", _describe_marts(settings))
     return table
 
 
@@ -59,3 +61,17 @@ def _describe_landing(settings: Settings) -> str:
     if boundary is None:
         return "no load yet: `make run`, or `dlt pipeline listen_history run`"
     return f"{crawls} crawls, the last as of {boundary:%F %T %Z}"
+
+
+def _describe_marts(settings: Settings) -> str:
+    try:
+        with connect(settings, "listenhouse status") as connection:
+            boundary = published_boundary(connection)
+            reason = unpublished_reason(connection)
+    except DatabaseError as error:
+        return str(error)
+    if reason is not None:
+        return reason
+    if boundary is None:
+        return "not built yet: `dbt build`"
+    return f"published, as of {boundary:%F %T} UTC"

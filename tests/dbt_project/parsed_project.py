@@ -10,7 +10,7 @@ import pprint
 import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,16 @@ _ANY_URL = "postgresql://listenhouse@127.0.0.1:1/parsed"
 """dbt parses without a database."""
 
 
-def parsed_project(url: str) -> Manifest:
+def parsed_project(url: str, target: str = "default") -> Manifest:
     """The manifest of the project without variables, on a database; a new one each time.
 
     dbt writes into a manifest what it compiles, so that two builds cannot share one.
+
+    Args:
+        url: The database.
+        target: Of the project's profile.
     """
-    manifest = Manifest(**pickle.loads(_pickled()))  # noqa: S301 (of our own making)
+    manifest = Manifest(**pickle.loads(_pickled(target)))  # noqa: S301 (of our own making)
     database = conninfo_to_dict(url)["dbname"]
     for node in _of_the_database(manifest):
         quoted, others = f'"{node.database}".', node.relation_name
@@ -80,11 +84,12 @@ def _connection(url: str) -> list[tuple[str, Any]]:
 
 
 @cache
-def _pickled() -> bytes:
-    return (kept("manifest", PROJECT, _parse) / "manifest.pickle").read_bytes()
+def _pickled(target: str) -> bytes:
+    folder = kept(f"manifest_{target}", PROJECT, partial(_parse, target))
+    return (folder / "manifest.pickle").read_bytes()
 
 
-def _parse(folder: Path) -> None:
+def _parse(target: str, folder: Path) -> None:
     project = ("--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT))
     with (
         tempfile.TemporaryDirectory() as written,
@@ -93,7 +98,7 @@ def _parse(folder: Path) -> None:
         result = dbtRunner().invoke(
             [
                 *("--log-level", "none", "parse", "--no-partial-parse", *project),
-                *("--target-path", written, "--log-path", written),
+                *("--target", target, "--target-path", written, "--log-path", written),
             ]
         )
     if not isinstance(result.result, Manifest):

@@ -47,6 +47,9 @@ BUILD_LISTENING = (
 )
 """Builds what comes of landing: the other half of the models is about runs and lists."""
 
+IN_PLACE = "in_place"
+"""The target where models and tests are asked about, and not what is published."""
+
 _QUIET = (
     *("--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-write-json"),
 )
@@ -89,10 +92,12 @@ class Warehouse:
     Attributes:
         url: The database's connection URL.
         folder: Where dbt writes its artifacts and logs.
+        target: dbt's; commands build as people do.
     """
 
     url: str
     folder: Path
+    target: str = IN_PLACE
 
     def dbt(self, *arguments: str, check: bool = True) -> Outcome:
         """Runs a dbt command, from the root of the repository.
@@ -127,7 +132,7 @@ class Warehouse:
         Args:
             *arguments: As on the command line.
         """
-        dbt = dbtRunner(manifest=parsed_project(self.url))
+        dbt = dbtRunner(manifest=parsed_project(self.url, self.target))
         with self._environment():
             result = invoke(dbt, "compile", "--select", "resource_type:test", *arguments, *_QUIET)
         assert result.success, result.exception
@@ -216,7 +221,7 @@ class Warehouse:
         options = [part for pair in pairwise(arguments) if pair[0] in _DECIDING for part in pair]
         # what is rendered by itself has no schema
         if (not options and arguments[0] != "parse") or "--inline" in arguments:
-            manifest = parsed_project(self.url)
+            manifest = parsed_project(self.url, self.target)
         else:
             # what dbt left of the same options, it reads
             result = invoke(dbtRunner(), "parse", *options, *_QUIET)
@@ -246,7 +251,7 @@ class Warehouse:
         here = Path.cwd()
         os.chdir(PROJECT_ROOT)
         try:
-            with mock.patch.dict(os.environ, self._variables):
+            with mock.patch.dict(os.environ, {**self._variables, "DBT_TARGET": self.target}):
                 yield
         finally:
             os.chdir(here)

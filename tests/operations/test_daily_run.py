@@ -94,12 +94,12 @@ def build_that_waits(house: House, folder: Path, *options: str) -> Iterator[Fork
     """A run whose build has come as far as a table that is locked, and waits."""
     folder.mkdir()
     with suppress(psycopg.OperationalError), psycopg.connect(house.warehouse.url) as connection:
-        connection.execute("lock table marts.dim_users")
+        connection.execute("lock table candidate_marts.dim_users")
         process = start_command(
             *("listenhouse", "run", *options), environment=house.environment, folder=folder
         )
         waiting = "select count(*) from pg_locks where not granted and relation = %s::regclass"
-        while connection.execute(waiting, ("marts.dim_users",)).fetchone() == (0,):
+        while connection.execute(waiting, ("candidate_marts.dim_users",)).fetchone() == (0,):
             assert process.is_alive()
         yield process
 

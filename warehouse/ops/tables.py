@@ -105,6 +105,17 @@ _STATEMENTS = (
         primary key (run_id, unique_id)
     )
     """,
+    # written by dbt, at the end of each invocation that may publish (macros/publication.sql)
+    """
+    create table if not exists ops.publications (
+        invocation_id text primary key,
+        decided_at timestamptz not null,
+        is_published boolean not null,
+        reason text,
+        boundary_at timestamp,
+        candidate_boundary_at timestamp not null
+    )
+    """,
     # a finding can be of a run that could not be recorded
     """
     create table if not exists ops.alerts (

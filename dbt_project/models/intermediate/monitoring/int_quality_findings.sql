@@ -32,7 +32,7 @@ last_crawl as (
 
 built as (
 
-    select {{ model_built_until('fct_listens') }} as boundary_at
+    select {{ model_published_until('fct_listens') }} as boundary_at
 
 ),
 

@@ -25,6 +25,12 @@ crawls as (
 
 ),
 
+publications as (
+
+    select * from {{ ref('int_publications_findings') }}
+
+),
+
 tests as (
 
     select * from {{ ref('int_tests_findings') }}
@@ -58,7 +64,7 @@ thresholds as (
 found as (
 
     {% for judged in [
-        'runs', 'steps', 'loads', 'crawls', 'tests', 'recommendations'
+        'runs', 'steps', 'loads', 'crawls', 'publications', 'tests', 'recommendations'
     ] -%}
     select
         rule_name,

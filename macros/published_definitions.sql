@@ -1,0 +1,248 @@
+{#- What people read is defined as its candidate is: columns, indexes, comments, and views with
+    the names of published tables in them. Where nothing differs nothing is done; where something
+    does, a lock that readers notice is asked for when nobody holds one, and not waited for. -#}
+
+{#- All published relations, in the transaction under way. -#}
+{% macro define_published() -%}
+    {%- do create_what_is_missing('marts') -%}
+    {%- do create_what_is_missing('health') -%}
+    {%- set tables = published_models() | rejectattr('is_view') | list -%}
+    {%- do execute_unwaiting(run_query(table_changes(tables)).columns[0].values()) -%}
+    {%- for model in published_models() if model.is_view -%}
+        {%- do execute_unwaiting(run_query(view_changes(model)).columns[0].values()) -%}
+    {%- endfor -%}
+    {%- for statement in run_query(comment_changes(published_models())).columns[0].values() -%}
+        {%- do run_query(statement) -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- Tables of a schema that people do not have yet, empty; and its views. Of health also where
+    nothing is published: what the tools record is right at any moment. -#}
+{% macro create_what_is_missing(schema_name) -%}
+    {%- set models = published_models() | selectattr('schema', 'equalto', schema_name) | list -%}
+    {%- set missing = run_query(
+        'select model_name from (values ' ~ model_names(models) ~ ') as models (candidate, schema, model_name)'
+        ~ " where to_regclass(format('%I.%I', schema, model_name)) is null"
+        ~ " and to_regclass(format('%I.%I', candidate, model_name)) is not null"
+    ).columns[0].values() -%}
+    {%- if missing and not adapter.check_schema_exists(target.database, schema_name) -%}
+        {%- do run_query('create schema if not exists "' ~ schema_name ~ '"') -%}
+    {%- endif -%}
+    {%- for model in models if model.name in missing -%}
+        {%- if model.is_view -%}
+            {%- for statement in run_query(view_changes(model)).columns[0].values() -%}
+                {%- do run_query(statement) -%}
+            {%- endfor -%}
+        {%- else -%}
+            {%- do run_query(
+                'create table "' ~ model.schema ~ '"."' ~ model.name ~ '" (like "'
+                ~ model.candidate ~ '"."' ~ model.name ~ '" including all)'
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro model_names(models) -%}
+    {%- set names = [] -%}
+    {%- for model in models -%}
+        {%- do names.append(
+            "('" ~ model.candidate ~ "', '" ~ model.schema ~ "', '" ~ model.name ~ "')"
+        ) -%}
+    {%- endfor -%}
+    {{ return(names | join(', ')) }}
+{%- endmacro %}
+
+{#- Statements that change what readers have open. -#}
+{% macro execute_unwaiting(statements) -%}
+    {%- if statements -%}
+        {%- do run_query("set local lock_timeout = '1s'") -%}
+        {%- for statement in statements -%}
+            {%- do run_query(statement) -%}
+        {%- endfor -%}
+        {%- do run_query("set local lock_timeout = 0") -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A column of another type is another column: all rows of a table whose columns changed were
+    built anew. -#}
+{% macro table_changes(models) -%}
+with models as (
+    select
+        schema,
+        model_name,
+        to_regclass(format('%I.%I', candidate, model_name))::oid as candidate_id,
+        to_regclass(format('%I.%I', schema, model_name))::oid as published_id
+    from (values {{ model_names(models) }}) as models (candidate, schema, model_name)
+),
+
+columns as (
+    select
+        attrelid,
+        attname,
+        format_type(atttypid, atttypmod) as type
+    from pg_attribute
+    where
+        attrelid in (select candidate_id from models union all select published_id from models)
+        and attnum > 0
+        and not attisdropped
+),
+
+indexes as (
+    select
+        indrelid,
+        indexrelid::regclass::text as index_name,
+        indisunique as is_unique,
+        regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', 'using ') as definition
+    from pg_index
+    where indrelid in (select candidate_id from models union all select published_id from models)
+),
+
+statements as (
+    select
+        1 as step,
+        format('drop index %s', index_name) as statement
+    from models
+    inner join indexes on published_id = indrelid
+    where not exists (
+        select from indexes as candidates
+        where
+            candidates.indrelid = candidate_id
+            and candidates.is_unique = indexes.is_unique
+            and candidates.definition = indexes.definition
+    )
+
+    union all
+
+    select
+        2,
+        format('alter table %I.%I drop column %I', schema, model_name, attname)
+    from models
+    inner join columns on published_id = attrelid
+    where not exists (
+        select from columns as candidates
+        where
+            candidates.attrelid = candidate_id
+            and candidates.attname = columns.attname
+            and candidates.type = columns.type
+    )
+
+    union all
+
+    select
+        3,
+        format('alter table %I.%I add column %I %s', schema, model_name, attname, type)
+    from models
+    inner join columns on candidate_id = attrelid
+    where not exists (
+        select from columns as published
+        where
+            published.attrelid = published_id
+            and published.attname = columns.attname
+            and published.type = columns.type
+    )
+
+    union all
+
+    select
+        4,
+        format(
+            'create%s index on %I.%I %s',
+            case when is_unique then ' unique' end, schema, model_name, definition
+        )
+    from models
+    inner join indexes on candidate_id = indrelid
+    where not exists (
+        select from indexes as published
+        where
+            published.indrelid = published_id
+            and published.is_unique = indexes.is_unique
+            and published.definition = indexes.definition
+    )
+)
+
+select statement from statements order by step
+{%- endmacro %}
+
+{#- None where the view is as its candidate. `create or replace` keeps what hangs on it, and can
+    only add columns at the end; else the view is made anew, which fails where views of other
+    people read it, and names them. -#}
+{% macro view_changes(model) -%}
+with definitions as (
+    select
+        regexp_replace(
+            pg_get_viewdef(to_regclass('{{ model.candidate }}.{{ model.name }}')),
+            '\mcandidate_(marts|health)\.', '\1.', 'g'
+        ) as wanted,
+        pg_get_viewdef(to_regclass('{{ model.schema }}.{{ model.name }}')) as found,
+        to_regclass('{{ model.candidate }}.{{ model.name }}')::oid as candidate_id,
+        to_regclass('{{ model.schema }}.{{ model.name }}')::oid as published_id
+)
+
+select statement
+from definitions
+cross join lateral (
+    select
+        1 as step,
+        'drop view {{ model.schema }}.{{ model.name }}' as statement
+    where exists (
+        select from pg_attribute as published
+        left join pg_attribute as candidates
+            on
+                candidates.attrelid = candidate_id
+                and published.attnum = candidates.attnum
+                and published.attname = candidates.attname
+                and published.atttypid = candidates.atttypid
+        where
+            published.attrelid = published_id
+            and published.attnum > 0
+            and candidates.attname is null
+    )
+
+    union all
+
+    select
+        2,
+        'create or replace view {{ model.schema }}.{{ model.name }} as ' || wanted
+) as changes
+where found is distinct from wanted
+order by step
+{%- endmacro %}
+
+{#- Of tables, views and columns, where they differ. -#}
+{% macro comment_changes(models) -%}
+with models as (
+    select
+        schema,
+        model_name,
+        to_regclass(format('%I.%I', candidate, model_name))::oid as candidate_id,
+        to_regclass(format('%I.%I', schema, model_name))::oid as published_id
+    from (values {{ model_names(models) }}) as models (candidate, schema, model_name)
+)
+
+select format(
+    'comment on %s is %L',
+    case
+        when candidates.objsubid = 0
+            then format(
+                '%s %I.%I',
+                case relkind when 'v' then 'view' else 'table' end, schema, model_name
+            )
+        else format('column %I.%I.%I', schema, model_name, columns.attname)
+    end,
+    candidates.description
+)
+from models
+inner join pg_class on published_id = pg_class.oid
+inner join pg_description as candidates
+    on candidate_id = candidates.objoid and candidates.classoid = 'pg_class'::regclass
+left join pg_attribute as columns
+    on candidate_id = columns.attrelid and candidates.objsubid = columns.attnum
+left join pg_attribute as published_columns
+    on published_id = published_columns.attrelid and columns.attname = published_columns.attname
+left join pg_description as published
+    on
+        published_id = published.objoid
+        and published.classoid = 'pg_class'::regclass
+        and published.objsubid = coalesce(published_columns.attnum, 0)
+where published.description is distinct from candidates.description
+{%- endmacro %}

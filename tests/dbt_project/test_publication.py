@@ -1,0 +1,351 @@
+"""What people read is one tested day: it changes at once, and only to what passed its tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import IsolationLevel
+
+from tests.conftest import DATABASE, copied_database
+from tests.dbt_project.landing import Landing, boundary
+from tests.dbt_project.scripted_days import days
+from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, BuildFailedError, Warehouse
+from tests.templates import template
+from warehouse.ops.tables import create_tables
+
+PUBLISHED = "default"
+"""The target that people build with."""
+
+TEST = ("test", "--exclude-resource-type", "unit_test")
+
+ONE_SNAPSHOT = """
+    select
+        (select count(*) from marts.fct_listens),
+        (select sum(listen_count)::bigint from marts.rpt_daily_track_listens),
+        (select sum(listen_count)::bigint from marts.rpt_track_features),
+        (select max(data_cutoff_at) from marts.rpt_user_features)
+"""
+
+
+def _publish_first_day(url: str, folder: Path) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        landing = Landing(connection)
+        landing.create()
+        landing.crawl(boundary(1), days()[0])
+        create_tables(connection)
+    Warehouse(url, folder, PUBLISHED).dbt(*BUILD)
+
+
+@pytest.fixture(scope="module")
+def published_day(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a database in which the first of the scripted days is published."""
+    folder = tmp_path_factory.mktemp("published_day")
+    with template(postgres_server, "published_day", _publish_first_day, folder) as url:
+        yield url
+
+
+@pytest.fixture
+def house(published_day: str, tmp_path: Path) -> Iterator[Warehouse]:
+    """dbt, pointed at such a database."""
+    with copied_database(published_day, DATABASE) as url:
+        yield Warehouse(url, tmp_path, PUBLISHED)
+
+
+@pytest.fixture
+def landing(house: Warehouse) -> Iterator[Landing]:
+    """Its landing schema."""
+    with psycopg.connect(house.url, autocommit=True) as connection:
+        yield Landing(connection, [boundary(1)])
+
+
+def candidates(house: Warehouse) -> dict[str, str]:
+    return house.fingerprints("candidate_")
+
+
+def published(house: Warehouse) -> dict[str, str]:
+    """What people read, without the seeds: they are settings, and right at once."""
+    prints = house.fingerprints()
+    return {name: prints[name] for name in prints if not name.endswith("_thresholds")}
+
+
+def reason(house: Warehouse) -> str | None:
+    rows = house.query("select reason from ops.publications order by decided_at desc limit 1")
+    return rows[0][0] if rows else None
+
+
+def test_what_passed_is_published_whole(house: Warehouse, landing: Landing) -> None:
+    assert published(house) == candidates(house)
+    assert house.query("select count(*) from marts.fct_listens") == [(9,)]
+    for number in (1, 2):
+        before = published(house)
+        landing.crawl(boundary(1 + number), days()[number])
+        house.dbt(*BUILD)
+        assert published(house) == candidates(house) != before
+    house.dbt(*BUILD, "--full-refresh")
+    assert published(house) == candidates(house)
+    assert house.query("select count(*) from intermediate.unpublished_units") == [(0,)]
+    assert reason(house) is None
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a test of a kind finds.
+
+    Attributes:
+        test: The test.
+        statement: Damages a candidate.
+        undo: Takes it back.
+    """
+
+    test: str
+    statement: str
+    undo: str
+
+
+REPORT = "candidate_marts.rpt_daily_track_listens"
+USERS = "candidate_marts.dim_users"
+DAMAGES = (
+    Damage(
+        "unique_keys_rpt_daily_track_listens",
+        f"insert into {REPORT} select * from {REPORT}",
+        f"delete from {REPORT} as one using {REPORT} as other"
+        " where one.ctid > other.ctid and one::text = other::text",
+    ),
+    Damage(
+        "foreign_keys_rpt_user_track_affinities",
+        "update candidate_marts.rpt_user_track_affinities set user_id = 'nobody '||user_id",
+        "update candidate_marts.rpt_user_track_affinities"
+        " set user_id = replace(user_id, 'nobody ', '')",
+    ),
+    Damage(
+        "valid_columns_fct_listens",
+        "update candidate_marts.fct_listens set listened_at_source = 'not ' || listened_at_source",
+        "update candidate_marts.fct_listens"
+        " set listened_at_source = replace(listened_at_source, 'not ', '')",
+    ),
+    Damage(
+        "contiguous_versions_dim_users_source_name__user_id",
+        f"update {USERS} set valid_from = valid_from - interval '1 day'",
+        f"update {USERS} set valid_from = valid_from + interval '1 day'",
+    ),
+    Damage(
+        "daily_reports_add_up_to_the_fact",
+        f"update {REPORT} set listen_count = listen_count + 1",
+        f"update {REPORT} set listen_count = listen_count - 1",
+    ),
+)
+
+
+def test_what_failed_a_test_of_any_kind_is_seen_by_nobody(
+    house: Warehouse, landing: Landing
+) -> None:
+    before = published(house)
+    landing.crawl(boundary(2), days()[1])
+    house.dbt(*BUILD_UNTESTED)
+    assert "tests have not read what was built" in (reason(house) or "")
+    for damage in DAMAGES:
+        house.execute(damage.statement)
+        house.dbt("test", "--select", damage.test, check=False)
+        assert reason(house) == (
+            f"Not published: 1 test failed ({damage.test}). marts are as of"
+            f" {boundary(1):%Y-%m-%d %H:%M:%S} UTC; what was built is in candidate_marts."
+        )
+        assert published(house) == before
+        house.execute(damage.undo)
+        assert published(house) == before
+    house.dbt(*TEST)
+    assert published(house) == candidates(house) != before
+
+
+def test_a_model_that_failed_is_seen_by_nobody_and_the_next_build_publishes(
+    house: Warehouse, landing: Landing
+) -> None:
+    before = published(house)
+    landing.crawl(boundary(2), days()[1])
+    house.execute("alter table candidate_marts.dim_users rename column gender_group to gone")
+    with pytest.raises(BuildFailedError):
+        house.dbt(*BUILD)
+    assert (reason(house) or "").startswith("Not published: 1 model failed (dim_users)")
+    assert published(house) == before
+    house.execute("alter table candidate_marts.dim_users rename column gone to gender_group")
+    house.dbt(*BUILD)
+    assert published(house) == candidates(house) != before
+
+
+def test_a_part_is_published_when_it_makes_the_day_whole(
+    house: Warehouse, landing: Landing
+) -> None:
+    before = published(house)
+    landing.crawl(boundary(2), days()[1])
+    house.dbt(*BUILD_UNTESTED, "--select", "+fct_listens")
+    assert "models are not of the last crawl" in (reason(house) or "")
+    assert "`dbt build` builds all" in (reason(house) or "")
+    assert published(house) == before
+    house.dbt(*BUILD_UNTESTED, "--exclude", "+fct_listens")
+    assert "tests have not read what was built" in (reason(house) or "")
+    house.dbt(*TEST)
+    assert published(house) == candidates(house) != before
+
+
+@dataclass
+class Readings:
+    """What a reader saw.
+
+    Attributes:
+        days: Each combination of figures.
+        longest: The longest that one look took, in seconds.
+        errors: What went wrong.
+    """
+
+    days: set[tuple[object, ...]] = field(default_factory=set)
+    longest: float = 0.0
+    errors: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def reading(
+    url: str, look: Callable[[psycopg.Connection], tuple[object, ...]]
+) -> Iterator[Readings]:
+    """Looks again and again, until the block is left."""
+    readings = Readings()
+    is_over = threading.Event()
+
+    def read() -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            while not is_over.is_set():
+                started_at = time.monotonic()
+                try:
+                    readings.days.add(look(connection))
+                except psycopg.Error as error:
+                    readings.errors.append(str(error))
+                readings.longest = max(readings.longest, time.monotonic() - started_at)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield readings
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def in_one_statement(connection: psycopg.Connection) -> tuple[object, ...]:
+    row = connection.execute(ONE_SNAPSHOT, prepare=True).fetchone()
+    assert row is not None
+    return row
+
+
+def in_one_transaction(connection: psycopg.Connection) -> tuple[object, ...]:
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    with connection.transaction():
+        figures = in_one_statement(connection)
+        time.sleep(0.05)
+        again = connection.execute("select count(*) from public.my_listens").fetchone()
+        assert again is not None
+        return (*figures, *again)
+
+
+def test_readers_see_one_day_and_do_not_wait(house: Warehouse, landing: Landing) -> None:
+    house.execute("create view public.my_listens as select * from marts.fct_listens")
+    with (
+        reading(house.url, in_one_statement) as statements,
+        reading(house.url, in_one_transaction) as transactions,
+        psycopg.connect(house.url) as long_query,
+    ):
+        # holds what a query holds, from before the first publication to after the last
+        long_query.execute("select * from marts.fct_listens, marts.dim_users limit 1")
+        landing.crawl(boundary(2), days()[1])
+        house.dbt(*BUILD)
+        landing.crawl(boundary(3), days()[2])
+        house.dbt(*BUILD, "--full-refresh")
+    assert statements.errors == transactions.errors == []
+    for count, reported, featured, _, *seen_by_view in statements.days | transactions.days:
+        assert count == reported == featured
+        assert seen_by_view in ([], [count])
+    cutoffs = {row[3] for row in statements.days}
+    assert cutoffs == {boundary(number).replace(tzinfo=None) for number in (1, 2, 3)}
+    # a publication takes milliseconds; a reader that waits for one waits for the build
+    assert max(statements.longest, transactions.longest) < 5
+
+
+def test_a_publication_that_is_cut_off_publishes_nothing(
+    house: Warehouse, landing: Landing
+) -> None:
+    before = published(house)
+    landing.crawl(boundary(2), days()[1])
+    with psycopg.connect(house.url) as holder:
+        # somebody's lock on a row that the publication has to replace
+        holder.execute("select * from marts.rpt_user_features for update")
+
+        def cut_off() -> None:
+            with psycopg.connect(house.url, autocommit=True) as connection:
+                cut = 0
+                while not cut:
+                    time.sleep(0.05)
+                    cut = connection.execute(
+                        """
+                        select pg_terminate_backend(pid) from pg_stat_activity
+                        where wait_event_type = 'Lock' and query like '%delete from "marts"%'
+                        """
+                    ).rowcount
+
+        thread = threading.Thread(target=cut_off)
+        thread.start()
+        with pytest.raises(BuildFailedError):
+            house.dbt(*BUILD)
+        thread.join()
+    assert published(house) == before
+    # nothing is left to build, and all of it to publish
+    house.dbt(*BUILD)
+    assert published(house) == candidates(house) != before
+
+
+def test_columns_indexes_and_comments_follow_the_model(house: Warehouse) -> None:
+    house.execute(
+        """
+        alter table marts.dim_users drop column gender_group;
+        alter table marts.dim_users add column of_before text;
+        drop index marts.dim_users_user_id_idx;
+        create index on marts.dim_users (of_before);
+        comment on column candidate_marts.dim_users.gender_group is 'Grouped.';
+        create view public.my_users as select user_key, user_id from marts.dim_users;
+        -- as after the model has changed
+        delete from intermediate.model_builds where model_name = 'dim_users'
+        """
+    )
+    house.dbt(*BUILD)
+    names = """
+        select array_agg(column_name::text order by column_name)
+        from information_schema.columns where table_schema = '{}' and table_name = 'dim_users'
+    """
+    assert house.query(names.format("marts")) == house.query(names.format("candidate_marts"))
+    indexes = """
+        select substring(indexdef from 'USING.*') from pg_indexes
+        where schemaname = '{}' and tablename = 'dim_users' order by 1
+    """
+    assert house.query(indexes.format("marts")) == house.query(indexes.format("candidate_marts"))
+    grouped = "select gender_group is null, count(*) from marts.dim_users group by 1"
+    assert house.query(grouped) == [(False, 5)]
+    assert house.query("select count(*) from public.my_users") == [(5,)]
+
+
+def test_other_targets_build_straight_into_their_schemas(
+    published_day: str, tmp_path: Path
+) -> None:
+    with copied_database(published_day, DATABASE) as url:
+        house = Warehouse(url, tmp_path, "in_place")
+        before = published(house)
+        with psycopg.connect(url, autocommit=True) as connection:
+            Landing(connection, [boundary(1)]).crawl(boundary(2), days()[1])
+        house.dbt(*BUILD_UNTESTED)
+        assert published(house) != before
+        # and back: candidates are built anew, as nobody knows what happened meanwhile
+        Warehouse(url, tmp_path, PUBLISHED).dbt(*BUILD)
+        assert published(house) == candidates(house)
