@@ -1,14 +1,15 @@
-"""Do the committed crawls add up, and is the last one recent?
+"""Does landing still hold what was committed, and what does it hold that no build has seen?
 
-In: `crawls` and the landing tables. Out: findings about loads, conservation and freshness.
+In: `crawls` and the landing tables. Out: findings about loads, clocks and conservation. dbt reads
+landing as of the last crawl that it built: what a load left that died, and what was lost since or
+from under an earlier crawl, it does not see. Whether a crawl's own figures add up, its test says.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 from psycopg import sql
@@ -24,9 +25,6 @@ from ingestion.sources.catalogue import SOURCES
 from ingestion.sources.moovitamix import LANDING_SCHEMA
 from operations.checks.check_result import CheckResult, CheckStatus, Figures, counted
 from warehouse.database import table_exists
-from warehouse.settings import PROJECT_ROOT
-
-_RULE_THRESHOLDS = PROJECT_ROOT / "seeds" / "rule_thresholds.csv"
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,14 @@ class LandedCrawl:
     Attributes:
         crawl_id: Its identifier.
         boundary_at: From when its versions are valid.
+        committed_at: When it became visible.
         figures: What its row says, by endpoint.
         versions: Versions that landing holds as valid then, by endpoint.
     """
 
     crawl_id: str
     boundary_at: datetime
+    committed_at: datetime
     figures: Mapping[str, EndpointFigures]
     versions: Mapping[str, int]
 
@@ -59,7 +59,9 @@ def read_crawls(connection: psycopg.Connection, endpoints: Sequence[str]) -> lis
     versions: dict[str, dict[str, int]] = {}
     crawls = sql.Identifier(LANDING_SCHEMA, "crawls")
     boundaries = connection.execute(
-        sql.SQL("select crawl_id, boundary_at from {} order by boundary_at").format(crawls)
+        sql.SQL("select crawl_id, boundary_at, committed_at from {} order by boundary_at").format(
+            crawls
+        )
     ).fetchall()
     names = list(EndpointFigures.__dataclass_fields__)
     for endpoint in endpoints:
@@ -88,8 +90,14 @@ def read_crawls(connection: psycopg.Connection, endpoints: Sequence[str]) -> lis
             figures.setdefault(crawl_id, {})[endpoint] = EndpointFigures(*counts)
             versions.setdefault(crawl_id, {})[endpoint] = int(valid)
     return [
-        LandedCrawl(crawl_id, at, figures.get(crawl_id, {}), versions.get(crawl_id, {}))
-        for crawl_id, at in boundaries
+        LandedCrawl(
+            crawl_id,
+            boundary_at,
+            committed_at,
+            figures.get(crawl_id, {}),
+            versions.get(crawl_id, {}),
+        )
+        for crawl_id, boundary_at, committed_at in boundaries
     ]
 
 
@@ -143,6 +151,9 @@ def check_loads(
 def check_clocks(connection: psycopg.Connection, endpoints: Sequence[str]) -> list[CheckResult]:
     """Looks for a clock, or a boundary that one left, ahead of the database server's clock.
 
+    A load asks the same before it begins. The rule `boundary_ahead` knows of committed crawls only:
+    not of this machine's clock, of what was merged and not committed, of imports.
+
     Args:
         connection: Connection to the warehouse.
         endpoints: Landing tables that exist and can be read.
@@ -192,7 +203,7 @@ def _describe_crawls(crawls: Sequence[LandedCrawl]) -> CheckResult:
 
 
 def check_conservation(crawls: Sequence[LandedCrawl], endpoint: str) -> CheckResult:
-    """Proves for every crawl that each row reported is accounted for, and still there.
+    """Proves for every crawl that what it landed is still there.
 
     Args:
         crawls: The committed crawls, oldest first.
@@ -200,63 +211,15 @@ def check_conservation(crawls: Sequence[LandedCrawl], endpoint: str) -> CheckRes
     """
     faults = []
     for crawl in crawls:
-        figures = crawl.figures[endpoint]
-        accounted = figures.landed + figures.duplicates + figures.rejected + figures.forgotten
-        if figures.reported != accounted:
-            faults.append(
-                f"crawl {crawl.crawl_id}: {figures.reported:,} rows reported, but "
-                f"{figures.landed:,} landed + {figures.duplicates:,} duplicates + "
-                f"{figures.rejected:,} rejected + {figures.forgotten:,} forgotten = {accounted:,}"
-            )
-        elif crawl.versions[endpoint] != figures.landed + figures.carried:
+        figures, versions = crawl.figures[endpoint], crawl.versions[endpoint]
+        if versions != figures.landed + figures.carried:
             faults.append(
                 f"crawl {crawl.crawl_id}: {figures.landed:,} landed + {figures.carried:,} "
-                f"carried, but landing holds {crawl.versions[endpoint]:,} versions as of it"
+                f"carried, but landing holds {versions:,} versions as of it"
             )
     measured = {"crawls": len(crawls), "faults": len(faults)}
     if faults:
         more = f" (and {counted(len(faults) - 1, 'other')})" if len(faults) > 1 else ""
         return CheckResult("conservation", endpoint, CheckStatus.WRONG, faults[-1] + more, measured)
-    detail = (
-        f"{counted(len(crawls), 'crawl')}: reported = landed + duplicates + rejected + "
-        "forgotten, and landing holds what each landed"
-    )
+    detail = f"{counted(len(crawls), 'crawl')}: landing holds what each landed"
     return CheckResult("conservation", endpoint, CheckStatus.OK, detail, measured)
-
-
-def check_freshness(connection: psycopg.Connection) -> CheckResult:
-    """Says how old the last committed crawl is.
-
-    Args:
-        connection: Connection to the warehouse, whose `crawls` has rows.
-    """
-    row = connection.execute(
-        sql.SQL(
-            "select max(committed_at), extract(epoch from clock_timestamp() - max(committed_at))"
-            " from {}"
-        ).format(sql.Identifier(LANDING_SCHEMA, "crawls"))
-    ).fetchone()
-    committed_at, seconds = row or (None, 0)
-    age = timedelta(seconds=float(seconds))
-    status = CheckStatus.OK
-    detail = f"the last crawl was committed {age / timedelta(hours=1):.1f} hours ago"
-    noted_after, wrong_after = _threshold_hours("run_missed"), _threshold_hours("data_stale")
-    if age > timedelta(hours=wrong_after):
-        status = CheckStatus.WRONG
-        detail += f", more than {wrong_after:g}: load again"
-    elif age > timedelta(hours=noted_after):
-        status = CheckStatus.NOTE
-        detail += f", more than {noted_after:g}"
-    figures: Figures = {
-        "committed_at": committed_at.isoformat() if committed_at else None,
-        "age_seconds": round(age.total_seconds()),
-    }
-    return CheckResult("freshness", "crawls", status, detail, figures)
-
-
-def _threshold_hours(rule_name: str) -> float:
-    """The threshold of a rule, from where the findings of the warehouse have it as well."""
-    with _RULE_THRESHOLDS.open(newline="", encoding="utf-8") as file:
-        return next(
-            float(row["threshold"]) for row in csv.DictReader(file) if row["rule_name"] == rule_name
-        )

@@ -46,6 +46,10 @@ def check_marts(connection: psycopg.Connection, crawls: Sequence[LandedCrawl]) -
 
 
 def _fact_is_ahead(connection: psycopg.Connection) -> bool:
+    """Whether a build that died, or of a part, left the fact as it was before a withdrawal.
+
+    The test `nothing_is_newer_than_the_boundary` did not run then, or nobody recorded it.
+    """
     if not table_exists(connection, "marts", "fct_listens"):
         return False
     row = connection.execute(

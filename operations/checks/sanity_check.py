@@ -1,7 +1,9 @@
 """Runs every check, on one snapshot of the warehouse.
 
 In: settings. Out: findings in the order that a person reads them. A check that cannot be
-made is itself a finding.
+made is itself a finding. What dbt's tests and the rules of schema `health` know, they are asked
+for; looked at here is what they cannot see: the source as it answers now, landing that is not
+built yet, and what was damaged since the build.
 """
 
 from __future__ import annotations
@@ -16,13 +18,12 @@ from operations.checks.columns import check_columns
 from operations.checks.crawls import (
     check_clocks,
     check_conservation,
-    check_freshness,
     check_loads,
     read_crawls,
 )
 from operations.checks.erasures import check_erasures
+from operations.checks.health import check_health
 from operations.checks.marts import check_marts
-from operations.checks.references import check_references
 from operations.checks.rejections import OpenRejection, check_rejections, read_open_rejections
 from operations.checks.source import check_source
 from operations.checks.versions import check_versions
@@ -95,15 +96,13 @@ def _check_database(connection: psycopg.Connection, report: SanityReport) -> dic
     for endpoint in ENDPOINTS:
         if endpoint.name in sound:
             report.findings += check_versions(connection, endpoint, times)
-    if len(sound) == len(ENDPOINTS):
-        report.findings += check_references(connection)
     if crawls:
         report.findings += [check_conservation(crawls, name) for name in sound]
-        report.findings.append(check_freshness(connection))
     report.rejections += read_open_rejections(connection)
     report.findings += check_rejections(report.rejections)
     report.findings += check_erasures(connection)
     report.findings.append(check_marts(connection, crawls))
+    report.findings += check_health(connection, crawls)
     if not crawls:
         return {}
     last = crawls[-1].figures

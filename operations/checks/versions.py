@@ -1,7 +1,8 @@
 """Is every version in landing stored once, complete, and valid at a time of its own?
 
 In: a landing table. Out: its findings: nulls in keys and hashes, duplicates, intervals that
-are empty, overlap or leave a gap that no crawl explains, keys with several current versions.
+are empty, overlap or leave a gap that no crawl explains, keys with several current versions. All
+versions, also those that no build has seen; a daily build reads those that changed since the last.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import pytest
 from ingestion.landing.withdrawal import plan_withdrawal, withdraw
 from ingestion.load_command import load_with_progress
 from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
+from operations.checks.sanity_check import check_all
 from tests.conftest import free_port
 from tests.dbt_project.artifacts import Manifest
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
@@ -81,6 +82,19 @@ class House:
                 "select finding_key, message from health.rpt_findings order by 1"
             ).fetchall()
         )
+
+    def checked(self, *checks: str) -> dict[tuple[str, str], str]:
+        """What `listenhouse check` makes of the findings: statuses by check and subject.
+
+        Args:
+            *checks: Those that ask for them.
+        """
+        endpoints = {endpoint.name for endpoint in ENDPOINTS}
+        return {
+            (row.check, row.subject): row.status
+            for row in check_all(self.settings).findings
+            if row.check in checks and (row.check != "conservation" or row.subject not in endpoints)
+        }
 
     def run(
         self,
@@ -320,9 +334,7 @@ def test_what_was_wrong_with_a_crawl_is_over_when_it_is_withdrawn(house: House) 
     bad = [{"id": f"no{number}"} for number in range(5)]
     house.api.records["tracks"] = [*served()["tracks"], *bad, track(101, mood="blue")]
     house.load(hours_ago=8)
-    house.connection.execute("update ops.loads set landed = 99 where reported > 100")
     assert {key.partition("|")[0] for key in house.findings()} == {
-        "conservation_broken",
         "quarantine_rising",
         "schema_changed",
     }
@@ -331,17 +343,6 @@ def test_what_was_wrong_with_a_crawl_is_over_when_it_is_withdrawn(house: House) 
         plan = plan_withdrawal(lock, LANDING_SCHEMA, names, None)
         withdraw(lock, LANDING_SCHEMA, names, plan, "a test")
     assert house.findings() == {}
-
-
-def test_records_that_nobody_accounts_for_are_a_finding(house: House) -> None:
-    house.load()
-    house.connection.execute("update ops.loads set landed = 99 where table_name = 'users'")
-    assert house.findings() == {
-        "conservation_broken|users": (
-            "/users reported 100 records, but 99 landed + 0 duplicates + 0 rejected + 0 forgotten"
-            " = 99"
-        )
-    }
 
 
 def test_a_field_that_the_api_adds_is_a_finding_that_nothing_recovers(house: House) -> None:
@@ -381,12 +382,19 @@ def test_tests_that_fail_or_warn_are_findings_until_they_pass(house: House) -> N
         "test_warned|b": "test b warns: 1 row breaks it",
     }
     assert house.findings() == found
+    assert house.checked("conservation", "tests") == {
+        ("conservation", conservation): "wrong",
+        ("tests", "a"): "wrong",
+        ("tests", "b"): "note",
+        ("tests", ""): "note",
+    }
     house.warehouse.dbt("test", "--select", "marts.health", "--exclude-resource-type", "unit_test")
     # a build that does not come as far as the tests says nothing about them
     house.run("build", hours_ago=1, results=dict.fromkeys(("a", "b"), ("skipped", 0)))
     assert set(house.findings()) == {"test_failed|a", "test_warned|b"}
     house.run("build", results={"a": ("pass", 0), "b": ("pass", 0)})
     assert house.findings() == {}
+    assert house.checked("conservation", "tests") == {("tests", ""): "ok"}
 
 
 def test_an_anomaly_of_the_last_day_is_a_finding(house: House) -> None:
@@ -416,6 +424,9 @@ def test_a_missing_table_of_the_source_and_old_data_are_findings(house: House) -
     assert found["data_stale|marts"].startswith(
         "the newest data of the marts was landed 51 h ago, at "
     )
+    checked = house.checked("references", "freshness")
+    assert checked.pop(("references", "tracks"))
+    assert checked == {("references", "users"): "note", ("freshness", "marts"): "wrong"}
     # the records come
     house.api.records["users"] += [user(500 + number) for number in range(12)]
     house.load()
@@ -423,6 +434,9 @@ def test_a_missing_table_of_the_source_and_old_data_are_findings(house: House) -
     assert set(house.findings()) == {"data_stale|marts"}
     house.warehouse.dbt(*BUILD_UNTESTED, "--select", "+fct_listens")
     assert house.findings() == {}
+    checked = house.checked("references", "freshness")
+    assert checked.pop(("references", "tracks"))
+    assert checked == {("references", "users"): "ok", ("freshness", "crawls"): "ok"}
     assert house.connection.execute(
         "select value from health.fct_data_quality where measure = 'orphan_users'"
         " order by boundary_at desc limit 2"

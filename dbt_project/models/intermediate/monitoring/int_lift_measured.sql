@@ -1,10 +1,5 @@
 {% set last_days = 7 %}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='refill',
-    full_refresh=false,
-    on_schema_change='append_new_columns',
-) }}
+{{ config(materialized='incremental') }}
 
 with
 

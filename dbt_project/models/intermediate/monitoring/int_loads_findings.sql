@@ -80,9 +80,7 @@ last_loads as (
 
     select
         histories.*,
-        usual.median as usual_count,
-        histories.landed_count + histories.duplicates_count
-        + histories.rejected_count + histories.forgotten_count as accounted_count
+        usual.median as usual_count
     from histories
     {{ cross_join_median('histories.earlier_counts', 'usual') }}
     where histories.recency = 1
@@ -109,24 +107,6 @@ rising as (
             > thresholds.threshold * last_loads.usual_count
             and last_loads.rejected_count - last_loads.usual_count
             >= thresholds.minimum_change
-
-),
-
-unaccounted as (
-
-    select
-        'conservation_broken' as rule_name,
-        table_name as subject,
-        '/' || table_name || ' reported ' || {{ number_text('reported_count') }}
-        || ' records, but ' || {{ number_text('landed_count') }} || ' landed + '
-        || {{ number_text('duplicates_count') }} || ' duplicates + '
-        || {{ number_text('rejected_count') }} || ' rejected + '
-        || {{ number_text('forgotten_count') }} || ' forgotten = '
-        || {{ number_text('accounted_count') }} as message,
-        run_id,
-        known_at as found_at
-    from last_loads
-    where reported_count <> accounted_count
 
 ),
 
@@ -166,10 +146,6 @@ changed as (
 judged as (
 
     select * from rising
-
-    union all
-
-    select * from unaccounted
 
     union all
 

@@ -1,9 +1,4 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='refill',
-    full_refresh=false,
-    on_schema_change='append_new_columns',
-) }}
+{{ config(materialized='incremental') }}
 
 with
 
