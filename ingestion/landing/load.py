@@ -24,7 +24,7 @@ from adbc_driver_postgresql import dbapi
 from psycopg import sql
 
 from ingestion import PIPELINE
-from ingestion.crawl.crawl import CrawledEndpoint, Landed, ProgressCallback, crawl_endpoint
+from ingestion.crawl.completeness import CrawledEndpoint, Landed, ProgressCallback, crawl_endpoint
 from ingestion.crawl.drift import column_names, describe_drift
 from ingestion.crawl.pages import HttpCounters, PageReader
 from ingestion.crawl.shrink_guard import refuse_shrunk

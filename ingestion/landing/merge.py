@@ -18,7 +18,7 @@ import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema
 from dlt.extract import DltResource
 
-from ingestion.crawl.crawl import CrawledEndpoint
+from ingestion.crawl.completeness import CrawledEndpoint
 from ingestion.crawl.undeclared_fields import name_undeclared_columns
 from ingestion.endpoint import ROW_HASH, UNDECLARED
 from ingestion.landing.pipeline import run_pipeline
