@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingestion.crawl.crawl import ProgressCallback
+from ingestion.crawl.completeness import ProgressCallback
 from ingestion.landing.load import LoadReport, load
 from ingestion.landing.load_record import record_load, recorded_requests
 from warehouse.ops.run_record import RunRecord

@@ -9,7 +9,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from ingestion.crawl.crawl import CrawledEndpoint
+from ingestion.crawl.completeness import CrawledEndpoint
 from ingestion.crawl.undeclared_fields import DLT_COLUMNS, name_undeclared_columns
 
 

@@ -24,7 +24,7 @@ from adbc_driver_postgresql import dbapi
 from psycopg import sql
 
 from ingestion import PIPELINE
-from ingestion.crawl.crawl import CrawledEndpoint, Landed, ProgressCallback, crawl_endpoint
+from ingestion.crawl.completeness import CrawledEndpoint, Landed, ProgressCallback, crawl_endpoint
 from ingestion.crawl.drift import column_names, describe_drift
 from ingestion.crawl.pages import HttpCounters, PageReader
 from ingestion.crawl.shrink_guard import refuse_shrunk
@@ -40,6 +40,7 @@ from ingestion.landing.crawl_ledger import (
 from ingestion.landing.landed_versions import read_current_versions, reading_versions
 from ingestion.landing.merge import LoadPackage, merge
 from ingestion.landing.pipeline import landing_pipeline
+from ingestion.landing.proven_rows import ProvenRows
 from ingestion.landing.quarantine import create_rejected_records, record_rejections
 from ingestion.landing.tombstones import read_tombstones
 from ingestion.sources.moovitamix import ENDPOINTS, LANDING_SCHEMA
@@ -108,8 +109,7 @@ def load(
     with _crawl_folder(settings) as folder:
         started_at = datetime.now(UTC)
         reader = PageReader(settings, http or HttpCounters(), tombstones)
-        crawled = []
-        carried = {}
+        proven = []
         drift: list[str] = []
         try:
             with reading_versions(settings) as reading:
@@ -119,15 +119,14 @@ def load(
                     if landed.keys is not None and not accept_shrink:
                         seen = zip(rows.read_keys(), rows.rejected_keys(), strict=True)
                         refuse_shrunk(endpoint, tuple(map(np.concatenate, seen)), landed.keys)
-                    crawled.append(rows)
-                    carried[endpoint.name] = _find_carried(lock, reading, rows)
+                    proven.append(ProvenRows(rows, _find_carried(lock, reading, rows)))
                     changes = describe_drift(lock, LANDING_SCHEMA, rows)
                     for change in changes:
                         _logger.info("schema changed", endpoint=endpoint.name, description=change)
                     drift += changes
         finally:
             reader.close()
-        crawl, package = _land(lock, settings, crawled, carried, started_at)
+        crawl, package = _land(lock, settings, proven, started_at)
     return LoadReport(
         crawl=crawl,
         opened=_count_versions(lock, "_dlt_valid_from", crawl.boundary_at),
@@ -140,15 +139,14 @@ def load(
 def _land(
     lock: psycopg.Connection,
     settings: Settings,
-    crawled: Sequence[CrawledEndpoint],
-    carried: dict[str, list[str]],
+    proven: Sequence[ProvenRows],
     started_at: datetime,
 ) -> tuple[Crawl, LoadPackage]:
     """Merges proven rows, then commits the row that makes them visible."""
     create_schema(lock, LANDING_SCHEMA)
     boundary_at = next_boundary(lock, LANDING_SCHEMA, _NAMES, datetime.now(UTC))
     pipeline = landing_pipeline(settings, PIPELINE, LANDING_SCHEMA)
-    package = merge(pipeline, crawled, carried, boundary_at)
+    package = merge(pipeline, proven, boundary_at)
     crawl = Crawl(
         crawl_id=str(uuid.uuid4()),
         load_id=package.load_id,
@@ -157,14 +155,14 @@ def _land(
         code_version=version("listenhouse"),
         figures={
             rows.endpoint.name: EndpointFigures(
-                reported=rows.reported,
-                landed=rows.landed,
-                duplicates=rows.duplicates,
-                rejected=len(rows.rejected),
-                carried=len(carried[rows.endpoint.name]),
-                forgotten=rows.forgotten,
+                reported=rows.crawled.reported,
+                landed=rows.crawled.landed,
+                duplicates=rows.crawled.duplicates,
+                rejected=len(rows.crawled.rejected),
+                carried=len(rows.carried),
+                forgotten=rows.crawled.forgotten,
             )
-            for rows in crawled
+            for rows in proven
         },
     )
     _secure_tables(lock)
@@ -172,7 +170,7 @@ def _land(
     with lock.transaction():
         create_rejected_records(lock, LANDING_SCHEMA)
         create_crawls(lock, LANDING_SCHEMA, _NAMES)
-        rejected = {rows.endpoint.name: rows.rejected for rows in crawled}
+        rejected = {rows.endpoint.name: rows.crawled.rejected for rows in proven}
         record_rejections(lock, LANDING_SCHEMA, rejected, boundary_at)
         commit_crawl(lock, LANDING_SCHEMA, crawl)
     _logger.info("committed", crawl_id=crawl.crawl_id, boundary_at=boundary_at.isoformat())

@@ -1,17 +1,16 @@
 """How every source is landed with dlt: what a dead run left goes first, failures in one sentence.
 
-In: settings and resources. Out: what dlt loaded.
+In: settings and a source. Out: what dlt loaded.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import dlt
 from dlt.common.pipeline import LoadInfo
-from dlt.extract import DltResource
+from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.crawl.credentials import loading_credentials
@@ -50,12 +49,12 @@ def landing_pipeline(settings: Settings, name: str, schema: str) -> dlt.Pipeline
     return pipeline
 
 
-def run_pipeline(pipeline: dlt.Pipeline, resources: Sequence[DltResource]) -> LoadInfo:
-    """Loads resources in one package.
+def run_pipeline(pipeline: dlt.Pipeline, source: DltSource) -> LoadInfo:
+    """Loads a source in one package.
 
     Args:
         pipeline: Of `landing_pipeline`.
-        resources: What to load.
+        source: What to load.
 
     Returns:
         What dlt did.
@@ -65,7 +64,7 @@ def run_pipeline(pipeline: dlt.Pipeline, resources: Sequence[DltResource]) -> Lo
         LandingError: A step of dlt failed.
     """
     try:
-        return _forget_pending(pipeline).run(resources)
+        return _forget_pending(pipeline).run(source)
     except OSError as error:
         # what dlt keeps beside its steps
         raise DiskError(

@@ -42,6 +42,7 @@ OPS_TABLES = (
     "dbt_results",
     "http_requests",
     "loads",
+    "publications",
     "runs",
     "schema_changes",
     "steps",
@@ -96,6 +97,7 @@ KEYS_OF_TABLES = {
     "stg_ops__dbt_results": ("ops.dbt_results",),
     "stg_ops__http_requests": ("ops.http_requests",),
     "stg_ops__loads": ("ops.loads",),
+    "stg_ops__publications": ("ops.publications",),
     "stg_ops__runs": ("ops.runs",),
     "stg_ops__steps": ("ops.steps",),
     "stg_recommendations__batches": (
@@ -126,6 +128,7 @@ JUDGED = {"rpt_findings": ["finding_key"]}
 KEYS_OF_READERS: dict[str, dict[str, list[str]]] = {
     "int_crawls_findings": JUDGED,
     "int_loads_findings": JUDGED,
+    "int_publications_findings": JUDGED,
     "int_quality_findings": JUDGED,
     "int_recommendations_findings": JUDGED,
     "int_step_runs": {

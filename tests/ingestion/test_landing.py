@@ -61,6 +61,22 @@ def test_a_load_lands_every_record_as_it_was_served(landing: Landing) -> None:
     ) == [(1, "[1,2,1]"), (2, "[3]"), (3, "[]")]
 
 
+def test_dlt_goes_on_with_the_schema_that_older_versions_loaded(
+    landing: Landing, api: ScriptedApi
+) -> None:
+    landing.load()
+    api.records["users"][0] = user(1, gender="Male")
+    landing.load()
+
+    # named after the pipeline, whatever the source is called
+    assert landing.rows("select distinct schema_name from raw_moovitamix._dlt_version") == [
+        ("listen_history",)
+    ]
+    assert landing.rows(
+        "select pipeline_name, version from raw_moovitamix._dlt_pipeline_state"
+    ) == [("listen_history", 1)]
+
+
 def test_a_load_is_committed_in_one_row_with_its_figures(landing: Landing) -> None:
     report = landing.load()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.crawl.crawl import CrawledEndpoint, Landed, crawl_endpoint
+from ingestion.crawl.completeness import CrawledEndpoint, Landed, crawl_endpoint
 from ingestion.crawl.decoding import Page
 from ingestion.crawl.pages import HttpCounters, PageReader
 from ingestion.crawl.undeclared_fields import MAX_UNDECLARED_COLUMNS

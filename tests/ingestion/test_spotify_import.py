@@ -103,6 +103,10 @@ def test_an_export_lands_once_however_often_it_comes(
     assert new(import_export(settings, archive)) == 0
     assert connection.execute("select * from raw_spotify.streams order by 1").fetchall() == before
 
+    assert connection.execute(
+        "select schema_name, count(*) from raw_spotify._dlt_version group by schema_name"
+    ).fetchall() == [("spotify_export", 1)]
+
     # of somebody else they are other events
     single = EXAMPLE / "Streaming_History_Audio_2024_0.json"
     assert new(import_export(settings, single, "you")) == 5

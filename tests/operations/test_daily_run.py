@@ -166,7 +166,9 @@ def test_two_days_from_nothing(house: House) -> None:
 
 def test_a_failing_test_ends_the_run_and_is_named(house: House) -> None:
     # listens that were landed are lost from the fact; no build did that
-    lost = "from marts.fct_listens where position = 1"
+    listens = "select count(*), min(listened_at), max(listened_at) from marts.fct_listens"
+    before = house.warehouse.query(listens)
+    lost = "from candidate_marts.fct_listens where position = 1"
     house.warehouse.execute(
         f"create schema lost; create table lost.listens as select * {lost}; delete {lost}"
     )
@@ -175,14 +177,22 @@ def test_a_failing_test_ends_the_run_and_is_named(house: House) -> None:
 
     # the listens of records that changed on that day are back already
     house.warehouse.execute(
-        "insert into marts.fct_listens select * from lost.listens"
-        " where listen_key not in (select listen_key from marts.fct_listens);"
+        "insert into candidate_marts.fct_listens select * from lost.listens"
+        " where listen_key not in (select listen_key from candidate_marts.fct_listens);"
         " drop schema lost cascade"
     )
     assert outcome.returncode == 1
     assert "dbt build failed" in outcome.stderr
     assert "every_listen_landed_is_in_the_fact_once" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+    # nobody has seen it, and who asks is told
+    assert house.warehouse.query(listens) == before
+    assert "Not published: marts stay as of" in outcome.stderr
+    status = succeed("listenhouse", "status", environment=house.environment)
+    assert "Not published: 1 test failed" in " ".join(status.split())
+    checked = run_command("listenhouse", "check", environment=house.environment)
+    assert checked.returncode == 1
+    assert "Not published: 1 test failed" in " ".join(checked.stdout.split())
     failed = recorded_runs(house)[0]
     assert (failed["status"], failed["failed_step"]) == ("failed", "build")
 

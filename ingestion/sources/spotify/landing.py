@@ -10,39 +10,35 @@ moment, that of the last committed crawl (docs/decisions/0002).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
 
-import dlt
-import msgspec
 import psycopg
-import pyarrow as pa
-import xxhash
-from dlt.common.schema.typing import TColumnSchema
 from psycopg import sql
 
-from ingestion.crawl.decoding import Page
-from ingestion.endpoint import ROW_HASH, Endpoint
+from ingestion.endpoint import Endpoint
 from ingestion.landing.crawl_ledger import next_boundary
 from ingestion.landing.pipeline import landing_pipeline, run_pipeline
 from ingestion.landing.quarantine import create_rejected_records, record_rejections
 from ingestion.landing.tombstones import read_tombstones
 from ingestion.sources import moovitamix
-from ingestion.sources.spotify import ENDPOINTS, LANDING_SCHEMA, PIPELINE, rejected_of
+from ingestion.sources.spotify import (
+    ENDPOINTS,
+    LANDING_SCHEMA,
+    PIPELINE,
+    rejected_of,
+    spotify_export,
+)
 from ingestion.sources.spotify.export import ExportFile
-from ingestion.sources.spotify.listens import NO_TRACK, TOO_SHORT, why_no_listen
-from ingestion.sources.spotify.records import AccountStream, Stream
+from ingestion.sources.spotify.history import History
+from ingestion.sources.spotify.listens import NO_TRACK, TOO_SHORT
 from warehouse.database import create_schema, table_exists
 from warehouse.errors import LandingError
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
 _logger = get_logger(__name__)
-
-USER_ID, DETAILS, LANDED_AT = "user_id", "details", "landed_at"
 
 
 @dataclass(frozen=True)
@@ -118,24 +114,13 @@ def import_files(
     names = [endpoint.name for endpoint in moovitamix.ENDPOINTS]
     landed_at = next_boundary(lock, moovitamix.LANDING_SCHEMA, names, datetime.now(UTC))
     histories = [
-        _History(endpoint, [file.page for file in files if file.endpoint is endpoint], user_id)
+        History(endpoint, [file.page for file in files if file.endpoint is endpoint], user_id)
         for endpoint in ENDPOINTS
         if any(file.endpoint is endpoint for file in files)
     ]
     before = [_count(lock, history.endpoint) for history in histories]
-    run_pipeline(
-        landing_pipeline(settings, PIPELINE, LANDING_SCHEMA),
-        [
-            dlt.resource(
-                history.tables(landed_at),
-                name=history.endpoint.name,
-                columns=_columns(history.endpoint),
-                file_format="parquet",
-                write_disposition={"disposition": "merge", "strategy": "insert-only"},
-            )
-            for history in histories
-        ],
-    )
+    pipeline = landing_pipeline(settings, PIPELINE, LANDING_SCHEMA)
+    run_pipeline(pipeline, spotify_export(histories, landed_at))
     with lock.transaction():
         create_rejected_records(lock, LANDING_SCHEMA)
         # of this person: an export of another one mends nothing
@@ -168,70 +153,6 @@ def import_files(
             rejected_count=report.rejected,
         )
     return reports
-
-
-class _History:
-    """The events of one kind, equal ones once."""
-
-    def __init__(self, endpoint: Endpoint, pages: Sequence[Page], user_id: str) -> None:
-        self.endpoint = endpoint
-        self.pages = pages
-        self.rejected = [record for page in pages for record in page.rejected]
-        self.reasons: Counter[str | None] = Counter()
-        self._user_id = user_id
-
-    def tables(self, landed_at: datetime) -> Iterator[pa.Table]:
-        """Those of each file, and counts why some are no listens."""
-        seen: set[str] = set()
-        for page in self.pages:
-            rows: dict[str, list[Any]] = {name: [] for name in _columns(self.endpoint)}
-            for number, record in enumerate(page.records):
-                details = page.undeclared.get(number)
-                row_hash = _hash(self._user_id, record, details)
-                if row_hash in seen:
-                    continue
-                seen.add(row_hash)
-                written = msgspec.json.encode(details).decode() if details else None
-                for name in self.endpoint.arrow_types:
-                    rows[name].append(getattr(record, name))
-                rows[ROW_HASH].append(row_hash)
-                rows[USER_ID].append(self._user_id)
-                rows[DETAILS].append(written)
-                rows[LANDED_AT].append(landed_at)
-                # both endpoints' records are events
-                event = cast("Stream | AccountStream", record)
-                self.reasons[why_no_listen(event, written)] += 1
-            if rows[ROW_HASH]:
-                yield pa.table(rows, schema=_arrow_schema(self.endpoint))
-
-
-def _hash(user_id: str, record: msgspec.Struct, details: dict[str, Any] | None) -> str:
-    # a later export that has one more field, null for what is older, tells nothing new
-    told = {name: value for name, value in (details or {}).items() if value is not None}
-    content = msgspec.json.encode([user_id, record, told], order="deterministic")
-    return xxhash.xxh3_128_hexdigest(content)
-
-
-def _columns(endpoint: Endpoint) -> dict[str, TColumnSchema]:
-    return {
-        ROW_HASH: {"data_type": "text", "nullable": False, "primary_key": True},
-        USER_ID: {"data_type": "text", "nullable": False},
-        **{name: hint for name, hint in endpoint.column_hints.items() if name != ROW_HASH},
-        DETAILS: {"data_type": "json"},
-        LANDED_AT: {"data_type": "timestamp", "nullable": False},
-    }
-
-
-def _arrow_schema(endpoint: Endpoint) -> pa.Schema:
-    return pa.schema(
-        {
-            ROW_HASH: pa.string(),
-            USER_ID: pa.string(),
-            **endpoint.arrow_types,
-            DETAILS: pa.string(),
-            LANDED_AT: pa.timestamp("us", tz="UTC"),
-        }
-    )
 
 
 def _count(connection: psycopg.Connection, endpoint: Endpoint) -> int:
