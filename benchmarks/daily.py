@@ -5,14 +5,13 @@
 In: nothing but the installed project. Out: for each size a table on standard output: wall
 time, CPU of the process, CPU of PostgreSQL and peak memory of the whole day (`listenhouse run`,
 without recommendations), of the same day built in place, which has no publication, then of its
-parts, each a process of its own: the load, the models (`dbt build` without tests), the tests (those
-that a run has) and `vacuum analyze`; and the ratios to the first day, of PostgreSQL's CPU and of all
-CPU. The smallest size shows what dbt and PostgreSQL take whatever there is to do. Each size has a
-database for the whole day, one for that in place and one for the parts, on one embedded server.
-The server vacuums when told to, not by itself: what autovacuum does at night would be charged to
-whichever step runs just then. The plan of the
-merge is read at every size; the benchmark fails when it scans one table once for every row of
-the other.
+parts, each a process of its own: the load, the models (`dbt build` without tests), the tests
+(those that a run has) and `vacuum analyze`; and the ratios to the first day, of PostgreSQL's CPU
+and of all CPU. The smallest size shows what dbt and PostgreSQL take whatever there is to do. Each
+size has a database for the whole day, one for that in place and one for the parts, on one
+embedded server. The server vacuums when told to, not by itself: what autovacuum does at night
+would be charged to whichever step runs just then. The plan of the merge is read at every size;
+the benchmark fails when it scans one table once for every row of the other.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     developer's name is LISTENHOUSE_DEV_NAME, else the name of the operating
     system's user. With `as_of` set, it is one of that time (`as_of_20260301_marts`):
     the past is never built over the present. Where marts are published, their models are
-    built as candidates (macros/publication.sql). -#}
+    built as candidates (macros/publication/publish.sql). -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- set schema_name = (custom_schema_name or target.schema) | trim -%}
     {%- set prefix = as_of().schema_prefix -%}

@@ -1,6 +1,6 @@
 """Which day people read, and why it is not the one that was built last.
 
-In: what dbt writes down when it publishes (macros/publication.sql). Out: a time, a reason.
+In: what dbt writes down when it publishes (macros/publication/publish.sql). Out: a time, a reason.
 """
 
 from __future__ import annotations

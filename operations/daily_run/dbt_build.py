@@ -1,7 +1,7 @@
 """The step `build`: dbt in this process, its results recorded, its failures in a sentence.
 
 In: the project, landing. Out: marts, or an error that names what failed; dbt itself publishes what
-passed (macros/publication.sql). dbt's unit tests read fixtures and say nothing about the day: they
+passed (macros/publication/publish.sql). dbt's unit tests read fixtures and say nothing about the day: they
 are for development and CI.
 """
 

@@ -325,13 +325,17 @@ def personal_data_beyond_staging(manifest: Manifest) -> Iterator[str]:
                 yield model["name"]
 
 
+PORTABLE = ("macros/portable/", "macros/publication/")
+"""Where each engine has SQL of its own: what publishes is PostgreSQL's."""
+
+
 def engine_specific_sql(manifest: Manifest) -> Iterator[str]:
     pattern = re.compile(r"::|distinct\s+on\b|->|\bjsonb?_|\bilike\b", re.I)
     for node in manifest.nodes("model", "test"):
         if pattern.search(re.sub(r"\{#.*?#\}|--[^\n]*", "", node["raw_code"], flags=re.S)):
             yield node["name"]
     for macro in manifest.nodes("macro"):
-        is_portable = macro["original_file_path"].startswith("macros/portable/")
+        is_portable = macro["original_file_path"].startswith(PORTABLE)
         if not is_portable and pattern.search(macro["macro_sql"]):
             yield macro["name"]
 

@@ -31,7 +31,7 @@ from tests.conftest import empty_database, free_port
 from tests.dbt_invocation import invoke
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.scripted_days import days
-from tests.dbt_project.warehouse_build import Warehouse
+from tests.dbt_project.warehouse_build import IN_PLACE, Warehouse
 from tools.mutation.mutators import Mutant, mutants_of
 from warehouse.settings import PROJECT_ROOT, Settings
 
@@ -269,6 +269,7 @@ class Judge:
             # as in test_time_zone.py: times that are not in UTC show
             "PGTZ": "Asia/Tokyo",
             "LISTENHOUSE_DATABASE_URL": self.warehouse.url,
+            "DBT_TARGET": IN_PLACE,
             "DBT_TARGET_PATH": str(self.folder / "target"),
             "DBT_LOG_PATH": str(self.folder / "logs"),
         }
@@ -295,7 +296,7 @@ def sql_files(project: Path) -> dict[str, Path]:
         file.stem: file
         for folder in folders
         for file in sorted(folder.rglob("*.sql"))
-        if "materializations" not in file.parts
+        if not {"materializations", "publication"}.intersection(file.parts)
     }
 
 
