@@ -1,8 +1,8 @@
 """The step `build`: dbt in this process, its results recorded, its failures in a sentence.
 
 In: the project, landing. Out: marts, or an error that names what failed; dbt itself publishes what
-passed (macros/publication/publish.sql). dbt's unit tests read fixtures and say nothing about the day: they
-are for development and CI.
+passed (macros/publication/publish.sql). dbt's unit tests read fixtures and say nothing about the
+day: they are for development and CI.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ _STATEMENTS = (
         primary key (run_id, unique_id)
     )
     """,
-    # written by dbt, at the end of each invocation that may publish (macros/publication/publish.sql)
+    # written by dbt, at the end of each invocation that may publish: macros/publication/publish.sql
     """
     create table if not exists ops.publications (
         invocation_id text primary key,
