@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import IsolationLevel
 
 from tests.conftest import DATABASE, copied_database
 from tests.dbt_project.landing import Landing, boundary
 from tests.dbt_project.scripted_days import days
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, BuildFailedError, Warehouse
+from tests.reading import in_one_statement, in_one_transaction, reading
 from tests.templates import template
 from warehouse.ops.tables import create_tables
 
@@ -24,14 +23,6 @@ PUBLISHED = "default"
 """The target that people build with."""
 
 TEST = ("test", "--exclude-resource-type", "unit_test")
-
-ONE_SNAPSHOT = """
-    select
-        (select count(*) from marts.fct_listens),
-        (select sum(listen_count)::bigint from marts.rpt_daily_track_listens),
-        (select sum(listen_count)::bigint from marts.rpt_track_features),
-        (select max(data_cutoff_at) from marts.rpt_user_features)
-"""
 
 
 def _publish_first_day(url: str, folder: Path) -> None:
@@ -192,64 +183,6 @@ def test_a_part_is_published_when_it_makes_the_day_whole(
     assert "tests have not read what was built" in (reason(house) or "")
     house.dbt(*TEST)
     assert published(house) == candidates(house) != before
-
-
-@dataclass
-class Readings:
-    """What a reader saw.
-
-    Attributes:
-        days: Each combination of figures.
-        longest: The longest that one look took, in seconds.
-        errors: What went wrong.
-    """
-
-    days: set[tuple[object, ...]] = field(default_factory=set)
-    longest: float = 0.0
-    errors: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def reading(
-    url: str, look: Callable[[psycopg.Connection], tuple[object, ...]]
-) -> Iterator[Readings]:
-    """Looks again and again, until the block is left."""
-    readings = Readings()
-    is_over = threading.Event()
-
-    def read() -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
-            while not is_over.is_set():
-                started_at = time.monotonic()
-                try:
-                    readings.days.add(look(connection))
-                except psycopg.Error as error:
-                    readings.errors.append(str(error))
-                readings.longest = max(readings.longest, time.monotonic() - started_at)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
-        yield readings
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def in_one_statement(connection: psycopg.Connection) -> tuple[object, ...]:
-    row = connection.execute(ONE_SNAPSHOT, prepare=True).fetchone()
-    assert row is not None
-    return row
-
-
-def in_one_transaction(connection: psycopg.Connection) -> tuple[object, ...]:
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    with connection.transaction():
-        figures = in_one_statement(connection)
-        time.sleep(0.05)
-        again = connection.execute("select count(*) from public.my_listens").fetchone()
-        assert again is not None
-        return (*figures, *again)
 
 
 def test_readers_see_one_day_and_do_not_wait(house: Warehouse, landing: Landing) -> None:

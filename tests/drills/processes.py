@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from tests.dbt_project.warehouse_build import IN_PLACE
 from tests.drills.killer import (
     Kill,
     Trail,
@@ -201,6 +202,8 @@ def _build(scene: Scene, trail: Trail, kill: Kill | None, arguments: tuple[str, 
             passed("dbt build", event.data.description)
 
     os.environ["LISTENHOUSE_DATABASE_URL"] = scene.settings.database_url
+    # what a build that died leaves is to be seen
+    os.environ["DBT_TARGET"] = IN_PLACE
     os.environ["DBT_TARGET_PATH"] = str(scene.folder / "target")
     os.environ["DBT_LOG_PATH"] = str(scene.folder / "logs")
     os.chdir(PROJECT_ROOT)
