@@ -168,9 +168,9 @@
 {%- endmacro %}
 
 {#- A unit without one of its keys, which no look-up finds, counts as all of them. -#}
-{% macro was_built_in_full(model_name, columns, ledger=changed_units()) -%}
+{% macro was_built_in_full(model_name, columns) -%}
     {{ return(run_query(
-        'select 1 from ' ~ ledger
+        'select 1 from ' ~ changed_units()
         ~ " where model_name = '" ~ model_name ~ "' and ("
         ~ unit_column_names()[:columns | length] | join(' is null or ') ~ ' is null) limit 1'
     ) | length > 0) }}

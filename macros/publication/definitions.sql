@@ -1,66 +1,67 @@
 {#- What people read is defined as its candidate is: columns, indexes, comments, and views with
     the names of published tables in them. Where nothing differs nothing is done; where something
-    does, a lock that readers notice is asked for when nobody holds one, and not waited for. -#}
+    does, that takes a lock that readers notice, which is not waited for. -#}
 
 {#- All published relations, in the transaction under way. -#}
-{% macro define_published() -%}
-    {%- do create_what_is_missing('marts') -%}
-    {%- do create_what_is_missing('health') -%}
-    {%- set tables = published_models() | rejectattr('is_view') | list -%}
-    {%- do execute_unwaiting(run_query(table_changes(tables)).columns[0].values()) -%}
-    {%- for model in published_models() if model.is_view -%}
-        {%- do execute_unwaiting(run_query(view_changes(model)).columns[0].values()) -%}
+{% macro define_published(models) -%}
+    {%- do create_what_is_missing(models) -%}
+    {%- set tables = models | rejectattr('is_view') | list -%}
+    {%- set views = models | selectattr('is_view') | list -%}
+    {%- for changes in (table_changes(tables), view_changes(views)) -%}
+        {%- set statements = run_query(changes).columns[0].values() -%}
+        {%- if statements -%}
+            {%- do run_query(
+                "set local lock_timeout = '1s'; " ~ statements | join(';\n')
+                ~ '; set local lock_timeout = 0'
+            ) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {%- for statement in run_query(comment_changes(published_models())).columns[0].values() -%}
-        {%- do run_query(statement) -%}
-    {%- endfor -%}
+    {%- do execute_all(comment_changes(models)) -%}
 {%- endmacro %}
 
-{#- Tables of a schema that people do not have yet, empty; and its views. Of health also where
-    nothing is published: what the tools record is right at any moment. -#}
-{% macro create_what_is_missing(schema_name) -%}
-    {%- set models = published_models() | selectattr('schema', 'equalto', schema_name) | list -%}
+{#- Tables that people do not have yet, empty, and views. -#}
+{% macro create_what_is_missing(models) -%}
     {%- set missing = run_query(
-        'select model_name from (values ' ~ model_names(models) ~ ') as models (candidate, schema, model_name)'
+        'select model_name from (values ' ~ model_names(models)
+        ~ ') as models (place, candidate, schema, model_name)'
         ~ " where to_regclass(format('%I.%I', schema, model_name)) is null"
         ~ " and to_regclass(format('%I.%I', candidate, model_name)) is not null"
     ).columns[0].values() -%}
-    {%- if missing and not adapter.check_schema_exists(target.database, schema_name) -%}
-        {%- do run_query('create schema if not exists "' ~ schema_name ~ '"') -%}
-    {%- endif -%}
-    {%- for model in models if model.name in missing -%}
-        {%- if model.is_view -%}
-            {%- for statement in run_query(view_changes(model)).columns[0].values() -%}
-                {%- do run_query(statement) -%}
-            {%- endfor -%}
-        {%- else -%}
+    {%- if missing -%}
+        {%- set new = models | selectattr('name', 'in', missing) | list -%}
+        {%- for schema_name in new | map(attribute='schema') | unique
+            if not adapter.check_schema_exists(target.database, schema_name) -%}
+            {%- do run_query('create schema if not exists "' ~ schema_name ~ '"') -%}
+        {%- endfor -%}
+        {%- for model in new if not model.is_view -%}
             {%- do run_query(
                 'create table "' ~ model.schema ~ '"."' ~ model.name ~ '" (like "'
                 ~ model.candidate ~ '"."' ~ model.name ~ '" including all)'
             ) -%}
+        {%- endfor -%}
+        {%- set views = new | selectattr('is_view') | list -%}
+        {%- if views -%}
+            {%- do execute_all(view_changes(views)) -%}
         {%- endif -%}
-    {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Executes the statements that a query gives. -#}
+{% macro execute_all(query) -%}
+    {%- set statements = run_query(query).columns[0].values() -%}
+    {%- if statements -%}
+        {%- do run_query(statements | join(';\n')) -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro model_names(models) -%}
     {%- set names = [] -%}
     {%- for model in models -%}
         {%- do names.append(
-            "('" ~ model.candidate ~ "', '" ~ model.schema ~ "', '" ~ model.name ~ "')"
+            "(" ~ loop.index ~ ", '" ~ model.candidate ~ "', '" ~ model.schema ~ "', '" ~ model.name ~ "')"
         ) -%}
     {%- endfor -%}
     {{ return(names | join(', ')) }}
-{%- endmacro %}
-
-{#- Statements that change what readers have open. -#}
-{% macro execute_unwaiting(statements) -%}
-    {%- if statements -%}
-        {%- do run_query("set local lock_timeout = '1s'") -%}
-        {%- for statement in statements -%}
-            {%- do run_query(statement) -%}
-        {%- endfor -%}
-        {%- do run_query("set local lock_timeout = 0") -%}
-    {%- endif -%}
 {%- endmacro %}
 
 {#- A column of another type is another column: all rows of a table whose columns changed were
@@ -72,7 +73,7 @@ with models as (
         model_name,
         to_regclass(format('%I.%I', candidate, model_name))::oid as candidate_id,
         to_regclass(format('%I.%I', schema, model_name))::oid as published_id
-    from (values {{ model_names(models) }}) as models (candidate, schema, model_name)
+    from (values {{ model_names(models) }}) as models (place, candidate, schema, model_name)
 ),
 
 columns as (
@@ -163,19 +164,27 @@ statements as (
 select statement from statements order by step
 {%- endmacro %}
 
-{#- None where the view is as its candidate. `create or replace` keeps what hangs on it, and can
+{#- None where a view is as its candidate. `create or replace` keeps what hangs on it, and can
     only add columns at the end; else the view is made anew, which fails where views of other
     people read it, and names them. -#}
-{% macro view_changes(model) -%}
-with definitions as (
+{% macro view_changes(models) -%}
+with models as (
     select
+        place,
+        format('%I.%I', schema, model_name) as published_name,
+        to_regclass(format('%I.%I', candidate, model_name))::oid as candidate_id,
+        to_regclass(format('%I.%I', schema, model_name))::oid as published_id
+    from (values {{ model_names(models) }}) as models (place, candidate, schema, model_name)
+),
+
+definitions as (
+    select
+        models.*,
         regexp_replace(
-            pg_get_viewdef(to_regclass('{{ model.candidate }}.{{ model.name }}')),
-            '\mcandidate_(marts|health)\.', '\1.', 'g'
-        ) as wanted,
-        pg_get_viewdef(to_regclass('{{ model.schema }}.{{ model.name }}')) as found,
-        to_regclass('{{ model.candidate }}.{{ model.name }}')::oid as candidate_id,
-        to_regclass('{{ model.schema }}.{{ model.name }}')::oid as published_id
+            pg_get_viewdef(candidate_id), '\mcandidate_(marts|health)\.', '\1.', 'g'
+        ) as wanted
+    from models
+    where candidate_id is not null
 )
 
 select statement
@@ -183,7 +192,7 @@ from definitions
 cross join lateral (
     select
         1 as step,
-        'drop view {{ model.schema }}.{{ model.name }}' as statement
+        'drop view ' || published_name as statement
     where exists (
         select from pg_attribute as published
         left join pg_attribute as candidates
@@ -202,10 +211,13 @@ cross join lateral (
 
     select
         2,
-        'create or replace view {{ model.schema }}.{{ model.name }} as ' || wanted
+        -- a definition ends with a semicolon
+        'create or replace view ' || published_name || ' as ' || rtrim(wanted, ';')
 ) as changes
-where found is distinct from wanted
-order by step
+where
+    published_id is null
+    or pg_get_viewdef(published_id) is distinct from wanted
+order by place, step
 {%- endmacro %}
 
 {#- Of tables, views and columns, where they differ. -#}
@@ -216,7 +228,7 @@ with models as (
         model_name,
         to_regclass(format('%I.%I', candidate, model_name))::oid as candidate_id,
         to_regclass(format('%I.%I', schema, model_name))::oid as published_id
-    from (values {{ model_names(models) }}) as models (candidate, schema, model_name)
+    from (values {{ model_names(models) }}) as models (place, candidate, schema, model_name)
 )
 
 select format(

@@ -68,18 +68,23 @@
     {%- if execute and flags.WHICH in ('build', 'run', 'test') and not flags.EMPTY
         and load_relation(clock()) is not none -%}
         {%- if is_built_aside() -%}
+            {%- set reads = builds_by_test() -%}
             {%- do run_query('commit') -%}
-            {%- do note_tests(results) -%}
+            {%- do note_tests(results, reads) -%}
             {#- what is decided and what is copied are of one moment, and of one publication -#}
             {%- do run_query(
                 'commit; begin isolation level repeatable read; lock table '
                 ~ publication_table('published_builds') ~ ' in exclusive mode'
             ) -%}
-            {%- set reason = why_not_published(results) -%}
+            {%- set reason = why_not_published(results, reads) -%}
+            {%- set models = published_models() -%}
             {%- if reason -%}
-                {%- do create_what_is_missing('health') -%}
+                {#- what the tools record is right at any moment, before the first publication too -#}
+                {%- do create_what_is_missing(
+                    models | selectattr('schema', 'equalto', 'health') | list
+                ) -%}
             {%- else -%}
-                {%- do publish() -%}
+                {%- do publish(models) -%}
             {%- endif -%}
             {%- do record_publication(reason) -%}
             {%- do run_query('commit') -%}
@@ -139,7 +144,7 @@
 {%- endmacro %}
 
 {#- Writes down which tests passed, and on what. One that failed has not passed. -#}
-{% macro note_tests(results) -%}
+{% macro note_tests(results, reads) -%}
     {%- set passed = [] -%}
     {%- set ran = [] -%}
     {%- for result in results if result.node.resource_type == 'test' -%}
@@ -157,14 +162,14 @@
     {%- if passed -%}
         {%- do run_query(
             'insert into ' ~ publication_table('passed_tests') ~ ' (test_id, builds)'
-            ~ ' select * from (' ~ builds_by_test() ~ ') as reads'
+            ~ ' select * from (' ~ reads ~ ') as reads'
             ~ ' where test_id in (' ~ passed | join(', ') ~ ')'
         ) -%}
     {%- endif -%}
 {%- endmacro %}
 
 {#- Why what is built is not published, in a line; empty where it is. -#}
-{% macro why_not_published(results) -%}
+{% macro why_not_published(results, reads) -%}
     {%- set failed = {'model': [], 'seed': [], 'test': []} -%}
     {%- for result in results
         if result.node.resource_type in failed and result.status in ('fail', 'error') -%}
@@ -194,7 +199,7 @@
         {{ return('') }}
     {%- endif -%}
     {%- set untested = run_query(
-        "select split_part(reads.test_id, '.', 3) from (" ~ builds_by_test() ~ ') as reads'
+        "select split_part(reads.test_id, '.', 3) from (" ~ reads ~ ') as reads'
         ~ ' left join ' ~ publication_table('passed_tests') ~ ' as passed'
         ~ ' on reads.test_id = passed.test_id and reads.builds = passed.builds'
         ~ ' where passed.test_id is null order by 1'
@@ -228,20 +233,59 @@
     {{ return('marts are as of ' ~ boundary ~ ' UTC' if boundary else 'marts have never been published') }}
 {%- endmacro %}
 
-{#- All that was built since the last publication, in the transaction under way. -#}
-{% macro publish() -%}
-    {%- do define_published() -%}
-    {%- set built = run_query(
-        'select builds.model_name from ' ~ model_builds() ~ ' as builds left join '
-        ~ publication_table('published_builds') ~ ' as published'
+{#- All that was built since the last publication, in the transaction under way. A model without
+    a unit in the ledger was built, and nothing of it has changed. -#}
+{% macro publish(models) -%}
+    {%- do define_published(models) -%}
+    {%- set ledger = publication_table('unpublished_units') -%}
+    {#- how few they are decides whether rows are looked up, or all of them read -#}
+    {%- do run_query('analyze ' ~ ledger) -%}
+    {%- set tables = run_query(
+        "select relname, string_agg(format('%I', attname), ', ' order by attnum),"
+        ~ " array_to_string(array(select case when bool_or(key is null) then 'missing' else 'known' end"
+        ~ ' from ' ~ ledger ~ ','
+        ~ ' unnest(array[' ~ unit_column_names() | join(', ') ~ ']) with ordinality as keys (key, place)'
+        ~ " where model_name = relname group by place order by place), ' ')"
+        ~ ' from pg_attribute inner join pg_class on attrelid = pg_class.oid'
+        ~ ' inner join ' ~ model_builds() ~ ' as builds on relname = builds.model_name'
+        ~ ' left join ' ~ publication_table('published_builds') ~ ' as published'
         ~ ' on builds.model_name = published.model_name and builds.built_by = published.built_by'
-        ~ ' where published.model_name is null'
-    ).columns[0].values() -%}
-    {%- for model in published_models() if not model.is_view and model.name in built -%}
-        {%- do run_query(copy_of_candidate(model)) -%}
+        ~ " where relnamespace::regnamespace::text in ('" ~ candidates_of('marts') ~ "', '"
+        ~ candidates_of('health') ~ "') and attnum > 0 and not attisdropped"
+        ~ ' and published.model_name is null group by relname'
+    ).rows -%}
+    {%- set statements = [] -%}
+    {%- for model in models if not model.is_view -%}
+        {%- for table in tables if table[0] == model.name -%}
+            {%- do statements.append(copy_of_candidate(model, table[1], (table[2] or '').split())) -%}
+        {%- endfor -%}
     {%- endfor -%}
-    {%- do run_query('delete from ' ~ publication_table('unpublished_units')) -%}
+    {%- do statements.append('delete from ' ~ ledger) -%}
+    {%- do run_query(statements | join(';\n')) -%}
     {%- do note_published() -%}
+{%- endmacro %}
+
+{#- The statements that make a published table what its candidate is.
+
+    Args: model; columns, of the table; keys, by column of the ledger whether it is `known` of
+    every unit that was built, or `missing` from one, which then is all of them. -#}
+{% macro copy_of_candidate(model, columns, keys) -%}
+    {%- set candidate = '"' ~ model.candidate ~ '"."' ~ model.name ~ '"' -%}
+    {%- set published = '"' ~ model.schema ~ '"."' ~ model.name ~ '"' -%}
+    {%- set units = unit_of(model.node) -%}
+    {%- if units and 'missing' not in keys[:units | length] -%}
+        {%- set changed -%}
+        where ({{ units | join(', ') }})
+        in ({{ changed_keys(model.node, units, publication_table('unpublished_units')) }})
+        {%- endset -%}
+        delete from {{ published }} {{ changed }};
+        insert into {{ published }} ({{ columns }})
+        select {{ columns }} from {{ candidate }} {{ changed }}
+    {%- else -%}
+        delete from {{ published }};
+        insert into {{ published }} ({{ columns }}) select {{ columns }} from {{ candidate }};
+        analyze {{ published }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- That what is built is what people read. -#}
@@ -252,29 +296,6 @@
         ~ ' select model_name, built_by, built_until_at from ' ~ model_builds()
         ~ ' where built_by is not null'
     ) -%}
-{%- endmacro %}
-
-{#- The statements that make a published table what its candidate is. -#}
-{% macro copy_of_candidate(model) -%}
-    {%- set candidate = '"' ~ model.candidate ~ '"."' ~ model.name ~ '"' -%}
-    {%- set published = '"' ~ model.schema ~ '"."' ~ model.name ~ '"' -%}
-    {%- set units = unit_of(model.node) -%}
-    {%- set columns = adapter.get_columns_in_relation(
-        api.Relation.create(database=target.database, schema=model.candidate, identifier=model.name)
-    ) | map(attribute='quoted') | join(', ') -%}
-    {%- set ledger = publication_table('unpublished_units') -%}
-    {%- if units and not was_built_in_full(model.name, units, ledger) -%}
-        {%- set changed -%}
-        where ({{ units | join(', ') }}) in ({{ changed_keys(model.node, units, ledger) }})
-        {%- endset -%}
-        delete from {{ published }} {{ changed }};
-        insert into {{ published }} ({{ columns }})
-        select {{ columns }} from {{ candidate }} {{ changed }}
-    {%- else -%}
-        delete from {{ published }};
-        insert into {{ published }} ({{ columns }}) select {{ columns }} from {{ candidate }};
-        analyze {{ published }}
-    {%- endif -%}
 {%- endmacro %}
 
 {#- Writes down what came of it, where the tools that record runs have made the table. -#}

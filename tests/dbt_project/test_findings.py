@@ -45,7 +45,10 @@ HEALTH = (
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
 DATA_MODELS = ("base_crawls__committed", "int_versions_counted", "int_quality_measured")
-JUDGED = ("runs", "steps", "loads", "crawls", "tests", "quality", "recommendations")
+JUDGED = (
+    *("runs", "steps", "loads", "crawls", "publications", "tests", "quality"),
+    "recommendations",
+)
 OPS_TABLES = (
     "column_profiles",
     "dbt_results",

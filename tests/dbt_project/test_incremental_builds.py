@@ -128,7 +128,7 @@ def test_newer_lists_of_a_day_take_nothing_from_those_that_were_judged(
     built_landing.crawl(boundary(9), days()[1])
     built.dbt(*build)
     assert (built.query(outcomes), built.query(lift)) == (judged, measured)
-    assert built.query("select count(*) from intermediate.int_lift_measured") == [(1,)]
+    assert built.query("select count(*) from health.int_lift_measured") == [(1,)]
     # in full, as the window is another one
     built.dbt(*build, "--vars", "{recommendation_window_days: 1}")
     assert (built.query(outcomes), built.query(lift)) == (judged, measured)

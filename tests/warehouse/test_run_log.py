@@ -413,7 +413,7 @@ def test_no_log_has_personal_data_or_secrets_after_bad_records_and_failures(
         connection.execute("alter table raw_moovitamix.users drop constraint refused")
 
         connection.execute(
-            "alter table marts.dim_users add constraint refused check (false) not valid"
+            "alter table candidate_marts.dim_users add constraint refused check (false) not valid"
         )
         assert run("listenhouse", "run") == 1
         failed = find(read_lines(log_files(home)[-1]), "node finished", node_name="dim_users")

@@ -341,7 +341,7 @@ def test_a_part_that_is_locked_costs_its_own_metrics_only(
         monkeypatch.context() as patience,
     ):
         patience.setattr(prometheus_metrics, "_PART_SECONDS", 0.1)
-        connection.execute("lock table intermediate.int_latest_anomalies")
+        connection.execute("lock table health.int_latest_anomalies")
         found = parse(read_metrics(lived_in))
     assert (
         {"daily_metrics", "anomalies"}
