@@ -26,7 +26,7 @@ from operations.roles import ROLES, grant, grant_login
 from operations.vacuum import run_vacuum
 from recommender.command import run_recommend, run_retrain
 from tests.conftest import DATABASE, empty_database, free_port
-from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
+from tests.dbt_project.warehouse_build import BUILD, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
 from tests.roles import roles_dropped
 from tests.serving.conftest import serving
@@ -202,7 +202,7 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         loader = house.settings_of("loader")
         with hold_run_lock(loader) as lock:
             load(loader, lock)
-        Warehouse(house.url("transformer"), folder).dbt(*BUILD_UNTESTED)
+        Warehouse(house.url("transformer"), folder, "default").dbt(*BUILD)
         run_retrain(house.settings_of("recommender"), only_if_needed=True, seed=1)
         run_recommend(house.settings_of("recommender"), None)
         yield house
@@ -310,7 +310,7 @@ def test_personal_data_is_where_it_is_landed_and_staged_and_nowhere_else(
     house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # a test fails whose rows are kept
-    flip = "update marts.dim_users set is_current = not is_current where user_id = '1'"
+    flip = "update candidate_marts.dim_users set is_current = not is_current where user_id = '1'"
     house.warehouse.execute(flip)
     broken = Warehouse(house.url("transformer"), tmp_path).command(
         *("dbt", "test", "--select", "dim_users", "stg_moovitamix__users"), environment={}
