@@ -44,6 +44,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from monitoring.metrics.queries import PREFIX
+from monitoring.rule_thresholds import read_rules
 
 FILE = Path(__file__).parent / "listenhouse.json"
 
@@ -106,7 +107,7 @@ def render_dashboard() -> str:
 
 
 def _now() -> _Panels:
-    late = Threshold(26 * 3600, "red")
+    late = Threshold(round(float(read_rules()["run_missed"]["threshold"]) * 3600), "red")
     return (
         _number("Database", _series("up")).mappings(
             [

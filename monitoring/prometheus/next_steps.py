@@ -6,15 +6,13 @@ latter, whose `action` of each rule is that of the seed.
 
 from __future__ import annotations
 
-import csv
 import re
 import textwrap
 from pathlib import Path
 
-from warehouse.settings import PROJECT_ROOT
+from monitoring.rule_thresholds import read_rules
 
 FILE = Path(__file__).parent / "alerts.yml"
-_SEED = PROJECT_ROOT / "seeds" / "rule_thresholds.csv"
 
 _INDENT = " " * 12
 _WIDTH = 100
@@ -38,15 +36,18 @@ def fill_next_steps(alerts: str) -> str:
     Returns:
         The same, with the seed's next step as the action of each alert that is of a rule.
     """
-    with _SEED.open(newline="", encoding="utf-8") as file:
-        steps = {row["rule_name"]: row["next_step"] for row in csv.DictReader(file)}
+    rules = read_rules()
 
     def fill(action: re.Match[str]) -> str:
-        step = steps.get(action["rule"])
-        if step is None:
+        rule = rules.get(action["rule"])
+        if rule is None:
             return action[0]
         lines = textwrap.fill(
-            step, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+            rule["next_step"],
+            _WIDTH,
+            initial_indent=_INDENT,
+            subsequent_indent=_INDENT,
+            break_on_hyphens=False,
         )
         return f"{action['before']}{lines}\n{action['after']}"
 
