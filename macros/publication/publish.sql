@@ -241,23 +241,26 @@
     {#- how few they are decides whether rows are looked up, or all of them read -#}
     {%- do run_query('analyze ' ~ ledger) -%}
     {%- set tables = run_query(
-        "select relname, string_agg(format('%I', attname), ', ' order by attnum),"
+        "select pg_class.relname, string_agg(format('%I', attname), ', ' order by attnum),"
         ~ " array_to_string(array(select case when bool_or(key is null) then 'missing' else 'known' end"
         ~ ' from ' ~ ledger ~ ','
         ~ ' unnest(array[' ~ unit_column_names() | join(', ') ~ ']) with ordinality as keys (key, place)'
-        ~ " where model_name = relname group by place order by place), ' ')"
+        ~ " where model_name = pg_class.relname group by place order by place), ' '),"
+        ~ " bool_or(published_class.reltuples < 0)"
         ~ ' from pg_attribute inner join pg_class on attrelid = pg_class.oid'
-        ~ ' inner join ' ~ model_builds() ~ ' as builds on relname = builds.model_name'
+        ~ ' inner join pg_class as published_class on published_class.oid = to_regclass('
+        ~ "replace(pg_class.relnamespace::regnamespace::text, '" ~ candidates_of('') ~ "', '') || '.' || pg_class.relname)"
+        ~ ' inner join ' ~ model_builds() ~ ' as builds on pg_class.relname = builds.model_name'
         ~ ' left join ' ~ publication_table('published_builds') ~ ' as published'
         ~ ' on builds.model_name = published.model_name and builds.built_by = published.built_by'
-        ~ " where relnamespace::regnamespace::text in ('" ~ candidates_of('marts') ~ "', '"
+        ~ " where pg_class.relnamespace::regnamespace::text in ('" ~ candidates_of('marts') ~ "', '"
         ~ candidates_of('health') ~ "') and attnum > 0 and not attisdropped"
-        ~ ' and published.model_name is null group by relname'
+        ~ ' and published.model_name is null group by pg_class.relname'
     ).rows -%}
     {%- set statements = [] -%}
     {%- for model in models if not model.is_view -%}
         {%- for table in tables if table[0] == model.name -%}
-            {%- do statements.append(copy_of_candidate(model, table[1], (table[2] or '').split())) -%}
+            {%- do statements.append(copy_of_candidate(model, table[1], (table[2] or '').split(), table[3])) -%}
         {%- endfor -%}
     {%- endfor -%}
     {%- do statements.append('delete from ' ~ ledger) -%}
@@ -268,8 +271,10 @@
 {#- The statements that make a published table what its candidate is.
 
     Args: model; columns, of the table; keys, by column of the ledger whether it is `known` of
-    every unit that was built, or `missing` from one, which then is all of them. -#}
-{% macro copy_of_candidate(model, columns, keys) -%}
+    every unit that was built, or `missing` from one, which then is all of them; is_new,
+    whether the table has no statistics. What is made anew each day keeps those of the day before,
+    until autovacuum looks. -#}
+{% macro copy_of_candidate(model, columns, keys, is_new) -%}
     {%- set candidate = '"' ~ model.candidate ~ '"."' ~ model.name ~ '"' -%}
     {%- set published = '"' ~ model.schema ~ '"."' ~ model.name ~ '"' -%}
     {%- set units = unit_of(model.node) -%}
@@ -283,8 +288,10 @@
         select {{ columns }} from {{ candidate }} {{ changed }}
     {%- else -%}
         delete from {{ published }};
-        insert into {{ published }} ({{ columns }}) select {{ columns }} from {{ candidate }};
+        insert into {{ published }} ({{ columns }}) select {{ columns }} from {{ candidate }}
+        {%- if units or is_new %};
         analyze {{ published }}
+        {%- endif %}
     {%- endif -%}
 {%- endmacro %}
 
