@@ -51,7 +51,7 @@ def check_health(
             _CHECKS[rule],
             subject,
             _STATUSES[severity],
-            f"{message}, since {found_at:%F %T} UTC",
+            f"{message.rstrip('.')}, since {found_at:%F %T} UTC",
             {"rule": rule, "since": found_at.isoformat(), "next_step": next_step},
         )
         for rule, subject, severity, message, next_step, found_at in connection.execute(

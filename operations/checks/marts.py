@@ -42,7 +42,7 @@ def check_marts(connection: psycopg.Connection, crawls: Sequence[LandedCrawl]) -
     if _fact_is_ahead(connection):
         detail = "fct_listens holds changes later than the last crawl: `dbt build`"
         return CheckResult(_CHECK, "", CheckStatus.WRONG, detail, figures)
-    return CheckResult(_CHECK, "", CheckStatus.OK, "as of the last crawl", figures)
+    return CheckResult(_CHECK, "", CheckStatus.OK, "built as of the last crawl", figures)
 
 
 def _fact_is_ahead(connection: psycopg.Connection) -> bool:
