@@ -1,8 +1,8 @@
 {#- Write, audit, publish. dbt builds and tests candidates, in schemas of their own; what passed is
     brought to the tables that people read in one transaction: of tables that are built by
-    unit, the units that were built since the last publication, and all rows of the others. In
-    place means one table for people's views, grants and prepared statements, and readers that
-    see one day or the next (docs/publishing.md, ADR 14). -#}
+    unit, the units that were built since the last publication, and all rows of the others. The
+    tables stay, as people's views, grants and prepared statements hang on them; readers see one
+    day or the next (docs/publishing.md, ADR 14). -#}
 
 {#- Whether marts are built aside. What is built as of a day, or on another target than those
     two, is read by who builds it. -#}
@@ -15,8 +15,8 @@
     {{ return('candidate_' ~ schema_name) }}
 {%- endmacro %}
 
-{#- The models that are published, those first that others read: name, schema of the candidate and
-    where people read it, whether it is a view, the columns that name its units. -#}
+{#- The models that are published, those first that others read: node and name, schema of the
+    candidate and that where people read it, whether it is a view. -#}
 {% macro published_models() -%}
     {%- set models = [] -%}
     {%- for node in graph.nodes.values()
@@ -96,6 +96,7 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- The table that pins the boundary, as no model of its own reads it here. -#}
 {% macro clock() -%}
     {%- set node = graph.nodes['model.listenhouse.base_crawls__committed'] -%}
     {{ return(api.Relation.create(

@@ -46,9 +46,9 @@ def check_marts(connection: psycopg.Connection, crawls: Sequence[LandedCrawl]) -
 
 
 def _fact_is_ahead(connection: psycopg.Connection) -> bool:
-    """Whether a build that died, or of a part, left the fact as it was before a withdrawal.
+    """Whether people still read a crawl that was withdrawn.
 
-    The test `nothing_is_newer_than_the_boundary` did not run then, or nobody recorded it.
+    A build since then died, was of a part, or was not published: dbt's tests read the candidates.
     """
     if not table_exists(connection, "marts", "fct_listens"):
         return False
