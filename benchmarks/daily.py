@@ -10,8 +10,9 @@ parts, each a process of its own: the load, the models (`dbt build` without test
 and of all CPU. The smallest size shows what dbt and PostgreSQL take whatever there is to do. Each
 size has a database for the whole day, one for that in place and one for the parts, on one
 embedded server. The server vacuums when told to, not by itself: what autovacuum does at night
-would be charged to whichever step runs just then. The plan of the merge is read at every size;
-the benchmark fails when it scans one table once for every row of the other.
+would be charged to whichever step runs just then. After the whole day readers' queries are timed on
+what is published and on its candidates, and the schemas measured. The plan of the merge is read at
+every size; the benchmark fails when it scans one table once for every row of the other.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from psycopg import sql
 
 from benchmarks.merge_plan import merge_plans, refuse_nested_scans
 from benchmarks.process_cost import Cost, measure
+from benchmarks.readers import print_readers
 from operations.services import embedded_postgres
 from simulator import Rates, World, WorldConfig, create_app, running
 from warehouse.settings import Settings
@@ -133,6 +135,8 @@ def _measure_days(
                 f"{cost.server_cpu_seconds:>10.2f}{ratio:>9.1%}{ratio_of_all:>9.1%}"
                 f"{cost.peak_mb:>7.0f}{cost.server_peak_mb:>7.0f}"
             )
+    if steps[0] == WHOLE_DAY:
+        print_readers(f"{server}/{name}")
     if details and "models" in steps:
         print(f"\n{'seconds':34}" + "".join(f"{day:>8}" for day in DAYS))
         for model in sorted(models["first"], key=lambda model: -models["first"][model]):

@@ -44,12 +44,16 @@ class Readings:
 def reading(
     url: str, look: Callable[[psycopg.Connection], tuple[object, ...]]
 ) -> Iterator[Readings]:
-    """Looks again and again, until the block is left."""
+    """Looks again and again, until the block is left.
+
+    A look that waits for a lock for more than a second is an error. PostgreSQL measures that: here
+    a look can also wait for the interpreter, as while it collects garbage.
+    """
     readings = Readings()
     is_over = threading.Event()
 
     def read() -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(url, autocommit=True, options="-c lock_timeout=1s") as connection:
             while not is_over.is_set():
                 started_at = time.monotonic()
                 try:

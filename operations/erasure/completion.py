@@ -7,7 +7,7 @@ from psycopg import sql
 
 from ingestion.landing.tombstones import ERASURES, mark, read_key, read_tombstones
 from ingestion.sources.catalogue import Source
-from operations.erasure.dead_rows import refuse_watchers
+from operations.erasure.dead_rows import refuse_watchers, rewrite
 from operations.erasure.person import Person
 from warehouse.foreign_code import hold_tables_still
 from warehouse.settings import Settings
@@ -51,7 +51,7 @@ def complete(lock: psycopg.Connection, settings: Settings, person: Person) -> No
         ).fetchone()
     if row:
         refuse_watchers(lock, row[0])
-    lock.execute(sql.SQL("vacuum (full, analyze) {}").format(erasures))
+    rewrite(lock, f"{person.source.schema}.{ERASURES}")
     with lock.transaction():
         hold_tables_still(lock)
         lock.execute(

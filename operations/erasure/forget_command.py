@@ -22,6 +22,7 @@ from operations.erasure.remaining_traces import find_remaining_traces
 from operations.erasure.rows import (
     count_rows,
     erase,
+    erase_published,
     is_built,
     refuse_concurrent_writers,
 )
@@ -100,13 +101,17 @@ def _forget(
     with record.step("erase"):
         erasure = erase(lock, settings, person, f"{describe_operator()}, as {lock.info.user}")
         files = erase_files(settings, person)
-    if is_built(lock):
-        with record.step("build"):
-            # dbt reads views, which can be anybody's by now
-            refuse_foreign_code(lock)
-            # not tested: a test that fails, of whatever, must not keep a person in the tables
-            then = "run `listenhouse forget` for the same user again"
-            build(record, lock, tested=False, then=then)
+    try:
+        if is_built(lock):
+            with record.step("build"):
+                # dbt reads views, which can be anybody's by now
+                refuse_foreign_code(lock)
+                # not tested: a test that fails, of whatever, must not keep a person in the tables
+                then = "run `listenhouse forget` for the same user again"
+                build(record, lock, tested=False, then=then)
+    finally:
+        # nor must a build that fails, or one that may not be published
+        erasure = erase_published(lock, person, erasure)
     with record.step("vacuum"):
         vacuum(lock, erasure)
     with record.step("scan"):

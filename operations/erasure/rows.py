@@ -1,9 +1,9 @@
-"""The rows of a person: counted, and taken in one transaction with the tombstone."""
+"""The rows of a person: counted, taken with the tombstone, and from what people read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import LiteralString
 
 import psycopg
@@ -45,7 +45,7 @@ class Erasure:
     Attributes:
         counts: Rows that went, by table; of earlier attempts as well.
         tables: Tables that rows of people are in, dead ones too, by oid.
-        transaction: The transaction that took the rows.
+        transaction: The last transaction that took some.
     """
 
     counts: Mapping[str, int]
@@ -84,21 +84,19 @@ def count_rows(connection: psycopg.Connection, person: Person) -> dict[str, int]
         connection: Connection that reads everything.
         person: Whom to look for.
     """
-    counts: dict[str, int] = {}
-    for name, places in by_table(personal_columns(connection, person.source)).items():
-        row = connection.execute(
-            sql.SQL("select count(*) from {} where {}").format(
-                sql.Identifier(places[0].schema, places[0].table), of_person(places)
-            ),
-            person.parameters,
-        ).fetchone()
-        counts[name] = int(row[0]) if row else 0
+    counts = {
+        name: _count_rows(connection, person, places)
+        for name, places in by_table(personal_columns(connection, person.source)).items()
+    }
     counts[person.source.quarantine] = len(rejected_of(connection, person))
     return {name: count for name, count in counts.items() if count}
 
 
 def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_by: str) -> Erasure:
     """Puts the tombstone and takes the person's rows, in one transaction.
+
+    Rows of published tables are counted only: the publication of what is built without the person
+    takes them, with all that sums them up, or else `erase_published`.
 
     Args:
         lock: Connection that holds the run's lock, and owns the tables or belongs to their owners.
@@ -171,8 +169,28 @@ def erase(lock: psycopg.Connection, settings: Settings, person: Person, erased_b
     total, transaction = row or ({}, "0")
     # also of rows that went long ago
     names = {place.name for place in places if place.is_table}
-    names |= {person.source.quarantine, *total}
+    names |= {person.source.quarantine, *total, *(f"{schema}.{table}" for schema, table in built)}
     return Erasure(total, dict(tables_by_oid(lock, sorted(names))), transaction)
+
+
+def erase_published(lock: psycopg.Connection, person: Person, erasure: Erasure) -> Erasure:
+    """Takes the rows that no publication has taken from what people read.
+
+    Args:
+        lock: Connection that holds the run's lock.
+        person: Whom to forget.
+        erasure: What `erase` did.
+
+    Returns:
+        The same, as of this transaction.
+    """
+    places = personal_columns(lock, person.source)
+    with lock.transaction():
+        hold_tables_still(lock)
+        for columns in _published(places).values():
+            _delete_rows(lock, person, columns)
+        row = lock.execute("select pg_current_xact_id()::text").fetchone()
+    return replace(erasure, transaction=row[0] if row else erasure.transaction)
 
 
 def is_built(connection: psycopg.Connection) -> bool:
@@ -264,15 +282,42 @@ def _delete(
             (rejected,),
         ).rowcount
     }
+    published = _published(places)
     for name, columns in by_table(places).items():
-        if columns[0].is_table:
-            counts[name] = lock.execute(
-                sql.SQL("delete from {} where {}").format(
-                    sql.Identifier(columns[0].schema, columns[0].table), of_person(columns)
-                ),
-                person.parameters,
-            ).rowcount
+        if name in published:
+            counts[name] = _count_rows(lock, person, columns)
+        elif columns[0].is_table:
+            counts[name] = _delete_rows(lock, person, columns)
     return {name: count for name, count in counts.items() if count}
+
+
+def _published(places: Sequence[PersonalColumn]) -> dict[str, list[PersonalColumn]]:
+    """Of the tables, those that are brought from a candidate (macros/publication/publish.sql)."""
+    tables = by_table(places)
+    return {name: tables[name] for name in tables if f"candidate_{name}" in tables}
+
+
+def _count_rows(
+    connection: psycopg.Connection, person: Person, columns: Sequence[PersonalColumn]
+) -> int:
+    row = connection.execute(
+        sql.SQL("select count(*) from {} where {}").format(
+            sql.Identifier(columns[0].schema, columns[0].table), of_person(columns)
+        ),
+        person.parameters,
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _delete_rows(
+    lock: psycopg.Connection, person: Person, columns: Sequence[PersonalColumn]
+) -> int:
+    return lock.execute(
+        sql.SQL("delete from {} where {}").format(
+            sql.Identifier(columns[0].schema, columns[0].table), of_person(columns)
+        ),
+        person.parameters,
+    ).rowcount
 
 
 def _drop_failures(lock: psycopg.Connection) -> None:

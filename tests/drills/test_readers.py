@@ -28,7 +28,7 @@ def _mixed(readings: Readings) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.rare
-def test_readers_see_one_day_through_builds_kills_and_withdrawals(
+def test_readers_see_one_day_through_builds_kills_withdrawals_and_erasures(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     environment = {
@@ -72,6 +72,8 @@ def test_readers_see_one_day_through_builds_kills_and_withdrawals(
                 succeed("listenhouse", "withdraw", "--yes")
                 succeed("dbt", "build")
                 succeed("listenhouse", "run")
+                listener = connection.execute("select min(user_id) from marts.fct_listens")
+                succeed("listenhouse", "forget", "--yes", *(listener.fetchone() or ()))
                 _dump(url)
     finally:
         run_command("listenhouse", "down", environment=environment)

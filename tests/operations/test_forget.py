@@ -15,6 +15,7 @@ from ingestion.landing.load import load
 from tests.conftest import empty_database
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
+from tests.reading import in_one_statement, in_one_transaction, reading
 from tests.recommendations import supersede
 from warehouse.errors import LandingError
 from warehouse.run_lock import hold_run_lock
@@ -104,7 +105,7 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         settings = Settings(
             home=folder / "home", external_database_url=url, external_api_url=api.url
         )
-        house = House(settings, Warehouse(url, folder), api)
+        house = House(settings, Warehouse(url, folder, "default"), api)
         house.load()
         api.records["users"][-1] = gone | {"email": "okapi.new@example.org", "gender": "Male"}
         # not this record, but a second one of theirs: it does not fit
@@ -112,7 +113,7 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             history(GONE, "zebra.quagga@example.org", created_at="2026-03-02T10:00:00.000001")
         )
         house.load()
-        house.warehouse.dbt(*BUILD_UNTESTED)
+        house.warehouse.dbt(*BUILD)
         # in a process of its own: MLflow remembers databases by URL, and other tests share it
         recommended = house.warehouse.command(
             *("listenhouse", "recommend"), environment={"LISTENHOUSE_HOME": str(settings.home)}
@@ -121,10 +122,13 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         with psycopg.connect(url) as connection:
             made = connection.execute("select for_date, now() from recommendations.batches")
             supersede(connection, *(made.fetchone() or ()))
-        house.warehouse.dbt("run", "--select", "fct_recommendation_outcomes+")
+        house.warehouse.dbt(*BUILD)
         house.warehouse.execute(
-            "create table marts.copy_of_an_analyst as"
-            " select user_key, 1 as score from marts.fct_listens"
+            """
+            create table marts.copy_of_an_analyst as
+            select user_key, 1 as score from marts.fct_listens;
+            create view public.my_listens as select * from marts.fct_listens
+            """
         )
         yield house
 
@@ -144,8 +148,16 @@ def test_a_person_is_forgotten_and_stays_so(house: House) -> None:
         assert len(keys) == 2
         assert files_with(connection, needles) == set(needles)
 
-        said = house.forget(GONE)
+        with (
+            reading(house.warehouse.url, in_one_statement) as statements,
+            reading(house.warehouse.url, in_one_transaction) as transactions,
+        ):
+            said = house.forget(GONE)
 
+        # rows and sums went at once
+        assert statements.errors == transactions.errors == []
+        assert {day[:3] for day in statements.days} == {(94, 94, 94), (90, 90, 90)}
+        assert not [day for day in transactions.days if len({*day[:3], day[4]}) > 1]
         assert "Forgotten" in said
         assert "marts.copy_of_an_analyst" in said
         assert files_with(connection, needles) == set()
