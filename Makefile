@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test programs stop clean lint format cov docs site pages benchmark drill mutate tree dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs stop clean lint format cov docs site pages benchmark drill mutate tree lake dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -60,6 +60,8 @@ airflow-test: airflow ## Run the DAGs for real: a whole day, a day that fails
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
 
+lake: .venv/lake ## Install what the lakehouse needs: PyIceberg
+
 dlt-dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlthub, which has its own licence)
 	@dlt pipeline listen_history show
 
@@ -107,6 +109,10 @@ install = { ! $(1)/bin/pip config list | grep -q index-url && $(UV) 2>/dev/null;
 	@$(call install,.venv,--require-hashes -r requirements-audit.lock)
 	@touch $@
 
+.venv/lake: .venv/run requirements-lake.lock
+	@$(call install,.venv,--require-hashes -r requirements-lake.lock)
+	@touch $@
+
 .venv/dashboard: .venv/run requirements-dashboard.lock
 	@$(call install,.venv,--require-hashes -r requirements-dashboard.lock)
 	@touch $@
@@ -122,7 +128,8 @@ LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@echo uv | $(COMPILE) - -o requirements-uv.lock
 	@$(LOCK) -o requirements.lock
-	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev
+	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev --extra lake
+	@$(LOCK) -o requirements-lake.lock -c requirements-dev.lock --extra lake
 	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit
 	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard
 	@$(COMPILE) orchestration/airflow/requirements.in -o orchestration/airflow/requirements.lock

@@ -35,6 +35,7 @@ _CHAPTERS = {
     "LISTENHOUSE_RECOMMEND": "Recommendations",
     "LISTENHOUSE_SERVING_PORT": "The API",
     "LISTENHOUSE_ERASURE_KEY": "Privacy",
+    "LISTENHOUSE_LAKE": "The lakehouse",
 }
 """Chapters, by the variable that each begins with."""
 

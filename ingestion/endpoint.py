@@ -48,6 +48,7 @@ class Endpoint:
         record: Shape of its records.
         key: Fields that identify a record.
         person: Field with the id of the person that a record is of; None where it is of none.
+        personal: Columns of its landing table with personal data; tagged `pii` for dbt as well.
         understand: Maps a record whose fields changed type, where that is unambiguous, to
             the declared shape; called only for records that do not fit as they are.
     """
@@ -56,6 +57,7 @@ class Endpoint:
     record: type[Record]
     key: tuple[str, ...]
     person: str | None = None
+    personal: frozenset[str] = frozenset()
     understand: Callable[[dict[str, Any]], dict[str, Any]] = _as_served
 
     @cached_property
@@ -84,6 +86,17 @@ class Endpoint:
                 pa.field(UNDECLARED, pa.string()),
             ]
         )
+
+    @cached_property
+    def impersonal_columns(self) -> frozenset[str]:
+        """Columns of the landing table without personal data, none of them undeclared.
+
+        The hash of a record is none of them where the record has personal data: who guesses these
+        can find out whether the guess is right.
+        """
+        of_landing = {"user_id", "_dlt_valid_from", "_dlt_valid_to", "landed_at"}
+        hashes = set() if self.personal else {ROW_HASH}
+        return frozenset({*self.arrow_types, *of_landing, *hashes} - self.personal)
 
     @cached_property
     def column_hints(self) -> dict[str, TColumnSchema]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from operations.commands import care, day, recommendations, services, watching
+from operations.commands import care, day, lakehouse, recommendations, services, watching
 from operations.commands.help import WholeHelpGroup
 from operations.daily_run.time_limit import end_process
 from warehouse.errors import (
@@ -37,6 +37,7 @@ _SECTIONS = {
         recommendations.models,
         recommendations.rollback_model,
     ),
+    "The lakehouse": (lakehouse.lake,),
     "Care": (care.withdraw, care.redate, care.prune, care.vacuum, care.grant, care.forget),
 }
 

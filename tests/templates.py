@@ -23,13 +23,13 @@ Build = Callable[[str, Path], None]
 
 _SOURCES = (
     *PROJECT,
-    *("ingestion", "monitoring", "operations", "recommender", "simulator", "warehouse"),
+    *("ingestion", "lake", "monitoring", "operations", "recommender", "simulator", "warehouse"),
     *("tests/commands.py", "tests/conftest.py", "tests/recommendations.py", "tests/templates.py"),
     *("tests/drills/proxy.py", "tests/ingestion/scripted_api.py", "tests/monitoring/conftest.py"),
     *("tests/dbt_project/landing.py", "tests/dbt_project/scripted_days.py"),
     *("tests/dbt_project/warehouse_build.py", "tests/dbt_project/conftest.py"),
     *("tests/dbt_project/parsed_project.py", "tests/recommender/conftest.py"),
-    *("tests/recommender/marts.py", "tests/recommender/listeners.py"),
+    *("tests/lake/conftest.py", "tests/recommender/marts.py", "tests/recommender/listeners.py"),
 )
 
 

@@ -30,6 +30,7 @@ class Step:
         resumes_at: The step that a resumed run begins at when this one failed, where that is
             another one: what this one needs may be gone.
         is_recommending: Whether it is of the recommender, which `LISTENHOUSE_RECOMMEND` switches.
+        is_of_lake: Whether it is of the lake, which is there where `LISTENHOUSE_LAKE` is set.
     """
 
     name: str
@@ -39,10 +40,12 @@ class Step:
     records: tuple[str, ...] = ()
     resumes_at: str | None = None
     is_recommending: bool = False
+    is_of_lake: bool = False
 
 
 DATABASE = "database"
 ALERTS = "alerts"
+LAKE = "lake"
 
 DAILY_STEPS = (
     Step(DATABASE, "Start PostgreSQL where it is ours to start, and reach it.", 300, 3),
@@ -64,6 +67,8 @@ DAILY_STEPS = (
         is_recommending=True,
     ),
     Step("recommend", "Compute the lists of the day.", 3600, 1, is_recommending=True),
+    # last: what was published stays so, whatever becomes of it
+    Step(LAKE, "Bring what was published to the lake.", 3600, 1, is_of_lake=True),
     # follows the others however they ended, and is of no run: it judges how that one was
     Step(ALERTS, "Tell people what is wrong.", 600, 1),
 )
@@ -73,7 +78,7 @@ _PAIR = re.compile(r"\s*([a-z]+)\s*=\s*(\d{1,9})\s*", re.ASCII)
 
 
 def changed_steps(
-    timeouts: Mapping[str, int], retries: Mapping[str, int], *, recommends: bool
+    timeouts: Mapping[str, int], retries: Mapping[str, int], *, recommends: bool, has_lake: bool
 ) -> tuple[Step, ...]:
     """The steps as the settings change them.
 
@@ -81,6 +86,7 @@ def changed_steps(
         timeouts: Seconds that a step may take, by its name.
         retries: How often a step is tried again, by its name.
         recommends: Whether the recommender's steps are among them.
+        has_lake: Whether the lake's step is.
     """
     return tuple(
         replace(
@@ -89,7 +95,7 @@ def changed_steps(
             retries=retries.get(step.name, step.retries),
         )
         for step in DAILY_STEPS
-        if recommends or not step.is_recommending
+        if (recommends or not step.is_recommending) and (has_lake or not step.is_of_lake)
     )
 
 

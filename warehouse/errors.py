@@ -104,6 +104,10 @@ class RecommenderError(ListenhouseError):
     """Recommendations cannot be computed, or a model cannot be trained or put in place."""
 
 
+class LakeError(ListenhouseError):
+    """The lake cannot be opened, written or read."""
+
+
 def is_full(error: OSError) -> bool:
     """Whether what failed is that a disk, a quota or a limit of files is full."""
     return error.errno in _FULL

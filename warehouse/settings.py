@@ -47,6 +47,18 @@ def _absolute(path: object) -> Path:
         raise ValueError(f"is {str(path)!r}: {error}") from error
 
 
+def _lake_location(written: object) -> str:
+    """The URL of a lake, without a slash at the end."""
+    scheme, separator, rest = str(written).partition("://")
+    if not separator:
+        return f"file://{_absolute(written)}"
+    if scheme not in ("file", "s3", "gs", "abfs") or not rest.strip("/"):
+        raise ValueError(
+            f"is {str(written)!r}; it must be a folder, or a URL that starts with s3://, gs:// or abfs://."
+        )
+    return str(written).rstrip("/")
+
+
 def _http_url(without: str, otherwise: str) -> AfterValidator:
     """A check for a URL that has none of the characters of `without` where they mean something."""
 
@@ -91,6 +103,7 @@ _HealthUrl = Annotated[
     str,
     _http_url("#@", "has to be the plain address of the health page, without a user or #."),
 ]
+_LakeLocation = Annotated[str, BeforeValidator(_lake_location)]
 _DatabaseUrl = Annotated[str, AfterValidator(check_database_url)]
 _IN_LOWER_CASE = BeforeValidator(str.lower)
 
@@ -348,6 +361,22 @@ class Settings(BaseSettings):
         "more. Without it, the file `erasure.key` in `LISTENHOUSE_HOME`.",
     )
     keep: Retention = Retention()
+    lake: _LakeLocation | None = Field(
+        default=None,
+        description="Where the lake is: a folder, or a URL that starts with `s3://`, `gs://` or "
+        "`abfs://`. Without it, there is none.",
+    )
+    lake_tags: int = Field(
+        default=14,
+        ge=1,
+        le=10_000,
+        description="How many publications the lake keeps, each under its tag.",
+    )
+    lake_personal: bool = Field(
+        default=False,
+        description="Whether landing goes to the lake with its personal columns, and with those "
+        "that nobody declared.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -368,7 +397,12 @@ class Settings(BaseSettings):
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps of a run, with their time limits and retries."""
-        return changed_steps(self.step_timeouts, self.step_retries, recommends=self.recommends)
+        return changed_steps(
+            self.step_timeouts,
+            self.step_retries,
+            recommends=self.recommends,
+            has_lake=self.lake is not None,
+        )
 
     @property
     def quiet_hours(self) -> QuietHours | None:

@@ -91,6 +91,7 @@
             {%- do log(reason or 'Published: ' ~ marts_boundary() ~ '.', info=true) -%}
         {%- else -%}
             {%- do note_published() -%}
+            {%- do replace_all_in_lake() -%}
             {%- do run_query('commit') -%}
         {%- endif -%}
     {%- endif -%}
@@ -264,6 +265,7 @@
             {%- do statements.append(copy_of_candidate(model, table[1], (table[2] or '').split(), table[3])) -%}
         {%- endfor -%}
     {%- endfor -%}
+    {%- do carry_units_to_lake() -%}
     {%- do statements.append('delete from ' ~ ledger) -%}
     {%- do run_query(statements | join(';\n')) -%}
     {%- do note_published() -%}

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from operations.commands.help import examples
 from operations.commands.signals import end_on_sigterm
-from warehouse.daily_steps import ALERTS, DAILY_STEPS, to_json
+from warehouse.daily_steps import ALERTS, DAILY_STEPS, LAKE, to_json
 from warehouse.errors import SettingsError
 from warehouse.settings import read_settings
 
@@ -56,7 +56,9 @@ def run(
     settings = read_settings()
     if step and step not in {one.name for one in settings.steps}:
         raise SettingsError(
-            f"A run has no step {step} as LISTENHOUSE_RECOMMEND is no: set it to yes, or use "
+            "A run has no step lake as LISTENHOUSE_LAKE is not set: docs/lakehouse.md."
+            if step == LAKE
+            else f"A run has no step {step} as LISTENHOUSE_RECOMMEND is no: set it to yes, or use "
             f"`listenhouse {step}`."
         )
     if step == ALERTS:

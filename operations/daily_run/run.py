@@ -28,11 +28,13 @@ from operations.daily_run.heartbeat import Signal, heartbeats, ping
 from operations.daily_run.parse_ahead import Parsing, parsing_ahead
 from operations.daily_run.time_limit import time_limit
 from operations.daily_run.unfinished_run import find_resume_point
+from operations.lakehouse import publish_to_lake
 from operations.services.start_stop import start_postgres, start_source
-from warehouse.daily_steps import ALERTS, DATABASE, Step
+from warehouse.daily_steps import ALERTS, DATABASE, LAKE, Step
 from warehouse.database import connect
 from warehouse.errors import (
     DatabaseError,
+    LakeError,
     ShrunkSourceError,
     SimulatorError,
     SourceError,
@@ -45,6 +47,7 @@ from warehouse.settings import MANUAL, Settings
 
 if TYPE_CHECKING:
     from ingestion.landing.load import LoadReport
+    from lake.publish import Report as LakeReport
     from operations.daily_run.dbt_build import BuildReport
     from recommender.recommend import RecommendReport
     from recommender.retrain import RetrainReport
@@ -73,6 +76,7 @@ class RunReport:
         listen_count: Rows of `marts.fct_listens`.
         training: What asked for a training, and what came of it; None where nothing recommends.
         recommendations: What was recommended; None where nothing recommends.
+        lake: What was brought to the lake; None where there is none.
         seconds: Duration by step, in order.
     """
 
@@ -82,6 +86,7 @@ class RunReport:
     listen_count: int = 0
     training: RetrainReport | None = None
     recommendations: RecommendReport | None = None
+    lake: LakeReport | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -233,7 +238,7 @@ def _may_pass(day: _Day, step: Step, error: BaseException) -> bool:
         return False
     if isinstance(error, DatabaseError):
         return step.name == DATABASE
-    return isinstance(error, SourceError | SimulatorError) and not isinstance(
+    return isinstance(error, SourceError | SimulatorError | LakeError) and not isinstance(
         error, ShrunkSourceError
     )
 
@@ -300,10 +305,16 @@ def _recommend(day: _Day, lock: psycopg.Connection) -> None:
     day.report.recommendations = recommend(day.settings, lock, day.record)
 
 
+def _publish_to_lake(day: _Day, lock: psycopg.Connection) -> None:
+    with day.record.step(LAKE):
+        day.report.lake = publish_to_lake(day.settings, lock)
+
+
 _ACTIONS = {
     "source": _start_source,
     "load": _load,
     "build": _build,
     "retrain": _retrain,
     "recommend": _recommend,
+    LAKE: _publish_to_lake,
 }

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ingestion.load_command import print_load
 from operations.daily_run.run import RunReport
+from operations.lakehouse import print_published
 from recommender.command import print_lists, print_training
 from warehouse.settings import Settings
 
@@ -38,6 +39,8 @@ def print_summary(settings: Settings, report: RunReport) -> None:
         print_training(replace(report.training, triggers=fired))
     if report.recommendations is not None:
         print_lists(report.recommendations)
+    if report.lake is not None:
+        print_published(report.lake)
     steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.seconds.items())
     console.print(f"{steps}.")
     if len(report.seconds) == 1:

@@ -167,6 +167,7 @@ def desk(
                 "PATH": ":".join([f"{folder}/.venv/bin", os.environ["PATH"], psql]),
                 "COLUMNS": "200",
                 "LISTENHOUSE_HOME": str(folder / ".listenhouse"),
+                "LISTENHOUSE_LAKE": str(folder / ".listenhouse/lake"),
                 "LISTENHOUSE_DATABASE_URL": url,
                 "LISTENHOUSE_API_URL": api_url,
                 "LISTENHOUSE_METRICS_PORT": str(ports[usual.metrics_port]),

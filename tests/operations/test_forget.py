@@ -6,12 +6,17 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
+from pyiceberg.avro.file import AvroFile
+from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from ingestion.landing.load import load
+from operations.lakehouse import publish_to_lake
 from tests.conftest import empty_database
 from tests.dbt_project.warehouse_build import BUILD, BUILD_UNTESTED, Warehouse
 from tests.ingestion.scripted_api import ScriptedApi, history, serve, track, user
@@ -53,7 +58,11 @@ class House:
         """Forgets a person by the command; returns what it said."""
         outcome = self.warehouse.command(
             *("listenhouse", "forget", str(person), "--yes"),
-            environment={"LISTENHOUSE_HOME": str(self.settings.home)},
+            environment={
+                "LISTENHOUSE_HOME": str(self.settings.home),
+                "LISTENHOUSE_LAKE": str(self.settings.lake),
+                "LISTENHOUSE_LAKE_PERSONAL": "yes",
+            },
         )
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
         return outcome.stdout
@@ -81,6 +90,20 @@ def files_with(connection: psycopg.Connection, needles: list[bytes]) -> set[byte
     }
 
 
+def lake_files_with(house: House, needles: list[str]) -> set[str]:
+    """Which of these texts are in the lake's files, once they are decompressed."""
+    content = ""
+    for path in (house.settings.home.parent / "lake").rglob("*"):
+        if path.suffix == ".parquet":
+            content += str(pq.read_table(path).to_pylist())
+        elif path.suffix == ".avro":
+            with AvroFile[Any](PyArrowFileIO().new_input(str(path))) as records:
+                content += str([str(record) for record in records])
+        elif path.is_file():
+            content += path.read_text()
+    return {needle for needle in needles if needle in content}
+
+
 @pytest.fixture(scope="module")
 def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Two days landed, built and recommended; the person changed, and was rejected once."""
@@ -103,7 +126,11 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     }
     with empty_database(postgres_server) as url, serve(api):
         settings = Settings(
-            home=folder / "home", external_database_url=url, external_api_url=api.url
+            home=folder / "home",
+            external_database_url=url,
+            external_api_url=api.url,
+            lake=folder / "lake",
+            lake_personal=True,
         )
         house = House(settings, Warehouse(url, folder, "default"), api)
         house.load()
@@ -130,6 +157,8 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             create view public.my_listens as select * from marts.fct_listens
             """
         )
+        with hold_run_lock(settings) as lock:
+            publish_to_lake(settings, lock)
         yield house
 
 
@@ -147,6 +176,8 @@ def test_a_person_is_forgotten_and_stays_so(house: House) -> None:
         needles = [*(canary.encode() for canary in CANARIES), struct.pack("<q", GONE), *keys]
         assert len(keys) == 2
         assert files_with(connection, needles) == set(needles)
+        in_lake = [*CANARIES, *(str(UUID(bytes=key)) for key in keys)]
+        assert lake_files_with(house, in_lake) == set(in_lake)
 
         with (
             reading(house.warehouse.url, in_one_statement) as statements,
@@ -161,6 +192,7 @@ def test_a_person_is_forgotten_and_stays_so(house: House) -> None:
         assert "Forgotten" in said
         assert "marts.copy_of_an_analyst" in said
         assert files_with(connection, needles) == set()
+        assert lake_files_with(house, in_lake) == set()
     assert pages.read_text() == f"<p>{'*' * len('zebra.quagga@example.org')}</p>"
     assert not list((house.settings.home / "dlt").rglob("*.parquet"))
     # who, when and how much; not whom

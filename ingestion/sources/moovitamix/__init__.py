@@ -34,7 +34,13 @@ def _duration_as_text(track: dict[str, Any]) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    Endpoint("users", User, key=("id",), person="id"),
+    Endpoint(
+        "users",
+        User,
+        key=("id",),
+        person="id",
+        personal=frozenset({"first_name", "last_name", "email"}),
+    ),
     Endpoint("tracks", Track, key=("id",), understand=_duration_as_text),
     # no id: a user can have several records, told apart by when they were created
     Endpoint("listen_history", ListenHistory, key=("user_id", "created_at"), person="user_id"),

@@ -27,11 +27,17 @@ SOURCE_NAME = "spotify"
 
 LANDING_SCHEMA = "raw_spotify"
 
-STREAMS = Endpoint("streams", Stream, key=("ts",))
+_PERSONAL = frozenset({"details"})
+
+STREAMS = Endpoint("streams", Stream, key=("ts",), personal=_PERSONAL)
 """The extended streaming history."""
 
 ACCOUNT_STREAMS = Endpoint(
-    "account_streams", AccountStream, key=("end_time",), understand=as_account_stream
+    "account_streams",
+    AccountStream,
+    key=("end_time",),
+    personal=_PERSONAL,
+    understand=as_account_stream,
 )
 """The streaming history of the account data."""
 

@@ -1,0 +1,137 @@
+"""The rows of a table, written as one snapshot: all of them anew, or those of changed units.
+
+In: Arrow tables of a bounded number of rows. Out: Parquet files, and one Iceberg transaction.
+
+PyIceberg deletes by rewriting files (copy on write). It does so with a filter of all keys over
+tables of any size; here it is one file at a time, and one snapshot with what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table, Transaction
+
+from lake.snapshot import chunked
+from lake.warehouse_tables import KEY_SEPARATOR, LakeTable
+
+
+def replace_all(
+    table: Table, source: LakeTable, chunks: Iterator[pa.Table], summary: Mapping[str, str]
+) -> Table:
+    """Replaces all rows, and brings the columns in line.
+
+    Args:
+        table: The table in the lake.
+        source: What it is to be.
+        chunks: All its rows.
+        summary: What the snapshot says of itself.
+    """
+    old = [task.file for task in table.scan().plan_files()] if table.current_snapshot() else []
+    with table.transaction() as transaction:
+        _follow_columns(transaction, source.schema)
+        _write(transaction, table, source, old, chunks, summary)
+    return table
+
+
+def replace_units(
+    table: Table,
+    source: LakeTable,
+    keys: pa.Array,
+    chunks: Iterator[pa.Table],
+    summary: Mapping[str, str],
+) -> Table:
+    """Replaces the rows of units.
+
+    Args:
+        table: The table in the lake.
+        source: What it is to be.
+        keys: The units, as `keys_of` makes them.
+        chunks: The rows that they have now.
+        summary: What the snapshot says of itself.
+    """
+    tasks = sorted(table.scan().plan_files(), key=lambda task: str(task.file.partition))
+    touched = [
+        task.file
+        for task in tasks
+        if pc.any(pc.is_in(keys_of(_read(table, task.file, source.unit), source.unit), keys)).as_py()
+    ]
+
+    def kept() -> Iterator[pa.Table]:
+        for file in touched:
+            rows = _read(table, file, source.schema.names)
+            yield rows.filter(pc.invert(pc.is_in(keys_of(rows, source.unit), keys))).cast(
+                source.schema
+            )
+
+    with table.transaction() as transaction:
+        _write(transaction, table, source, touched, chunked(chain(kept(), chunks)), summary)
+    return table
+
+
+def keys_of(rows: pa.Table, unit: Sequence[str]) -> pa.Array:
+    """The unit of each row, as text.
+
+    Args:
+        rows: With the columns of the unit.
+        unit: Names of the columns.
+    """
+    texts = [pc.cast(rows[name], pa.string()) for name in unit]
+    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, KEY_SEPARATOR)
+
+
+def _read(table: Table, file: DataFile, columns: Sequence[str]) -> pa.Table:
+    with table.io.new_input(file.file_path).open() as stream:
+        return pq.read_table(stream, columns=list(columns))
+
+
+def _write(
+    transaction: Transaction,
+    table: Table,
+    source: LakeTable,
+    old: Sequence[DataFile],
+    chunks: Iterator[pa.Table],
+    summary: Mapping[str, str],
+) -> None:
+    with transaction.update_snapshot(snapshot_properties=dict(summary)).overwrite() as snapshot:
+        for file in old:
+            snapshot.delete_data_file(file)
+        numbers = count()
+        for chunk in chunks:
+            rows = chunk.sort_by(source.month_of) if source.month_of else chunk
+            for file in _dataframe_to_data_files(
+                table_metadata=transaction.table_metadata,
+                df=rows,
+                io=table.io,
+                write_uuid=snapshot.commit_uuid,
+                counter=numbers,
+            ):
+                snapshot.append_data_file(file)
+
+
+def _follow_columns(transaction: Transaction, schema: pa.Schema) -> None:
+    """Takes columns that are gone and adds new ones; another type makes another column."""
+    known = transaction.table_metadata.schema().as_arrow()
+    gone = [
+        name
+        for name in known.names
+        if name not in schema.names or _plain(known.field(name).type) != schema.field(name).type
+    ]
+    if gone:
+        with transaction.update_schema(allow_incompatible_changes=True) as update:
+            for name in gone:
+                update.delete_column(name)
+    if set(schema.names) - (set(known.names) - set(gone)):
+        with transaction.update_schema() as update:
+            update.union_by_name(schema)
+
+
+def _plain(arrow_type: pa.DataType) -> pa.DataType:
+    """The type without what Arrow's variants of a text differ in."""
+    return pa.string() if pa.types.is_large_string(arrow_type) else arrow_type

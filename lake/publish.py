@@ -1,0 +1,282 @@
+"""Brings what was published to the lake: what changed since it was brought there last.
+
+In: one moment of PostgreSQL. Out: a snapshot of each table that changed, a tag on all of them, and
+the row that makes them one publication. Who is killed on the way leaves snapshots without a row;
+the next publication brings them in line, as each snapshot says what it is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+from psycopg import Connection, sql
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import Table
+from pyiceberg.transforms import MonthTransform
+
+from lake.catalog import explained, load_table, open_catalog
+from lake.data_files import replace_all, replace_units
+from lake.publications import (
+    LEDGER,
+    forget_units,
+    keep_last,
+    prepare,
+    read_publications,
+    record,
+)
+from lake.retention import clean
+from lake.snapshot import Snapshot, reading
+from lake.warehouse_tables import (
+    KEY_SEPARATOR,
+    LakeTable,
+    LandingTable,
+    find_boundary,
+    find_tables,
+)
+from warehouse.run_log import get_logger
+from warehouse.settings import Settings
+
+_logger = get_logger(__name__)
+
+_VERSION, _BOUNDARY, _CRAWL = "listenhouse.version", "listenhouse.boundary", "listenhouse.crawl"
+"""What a snapshot's summary says: the build, the crawl's time, the crawl."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a publication did.
+
+    Attributes:
+        tag: The tag of the crawl that the lake shows now.
+        boundary_at: The crawl.
+        is_new: Whether anything was to be done.
+        whole: Tables that were replaced.
+        by_unit: Tables in which units were replaced.
+    """
+
+    tag: str
+    boundary_at: datetime
+    is_new: bool
+    whole: tuple[str, ...]
+    by_unit: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What is to be replaced in a table.
+
+    Attributes:
+        units: The query of the units; None for all rows.
+    """
+
+    units: sql.Composed | None = None
+
+
+@dataclass(frozen=True)
+class _Warehouse:
+    """What is known of the moment that is published.
+
+    Attributes:
+        snapshot: Of PostgreSQL.
+        crawls: The crawls that are committed, by their boundary.
+        ledger: For each model with units that wait, which of their keys are missing from one.
+    """
+
+    snapshot: Snapshot
+    crawls: dict[datetime, str]
+    ledger: dict[str, tuple[bool, bool, bool]]
+
+
+def publish(
+    settings: Settings,
+    lock: Connection,
+    landing: Sequence[LandingTable],
+    *,
+    whole: bool = False,
+) -> Report:
+    """Brings the lake to the day that people read.
+
+    Args:
+        settings: Which warehouse, and which lake.
+        lock: Connection that holds the run's lock.
+        landing: What goes there of landing.
+        whole: Replace every table, and keep this publication only.
+
+    Raises:
+        LakeError: A table cannot be written; says which, and what to do.
+    """
+    prepare(lock)
+    with open_catalog(settings) as catalog:
+        with reading(settings) as snapshot:
+            boundary_at = find_boundary(snapshot)
+            warehouse = _look(snapshot, landing)
+            ((last_unit,),) = snapshot.rows(
+                sql.SQL("select coalesce(max(unit_number), 0) from {}").format(
+                    sql.Identifier(*LEDGER)
+                )
+            )
+            tables: dict[str, Table] = {}
+            changes: dict[str, _Change] = {}
+            for source in find_tables(snapshot, landing, boundary_at):
+                with explained(settings, "written", source.full_name):
+                    table = load_table(catalog, settings, source.full_name) or _create(
+                        catalog, settings, source
+                    )
+                    change = _Change() if whole else _find_change(warehouse, source, table)
+                    if change is not None:
+                        changes[source.full_name] = change
+                        _bring(warehouse, source, table, change)
+                    tables[source.full_name] = table
+        known = read_publications(lock)
+        snapshots = {name: _current(table) for name, table in tables.items()}
+        if known and dict(known[0].tables) == snapshots:
+            forget_units(lock, last_unit)
+            return Report(known[0].tag, boundary_at, False, (), ())
+        tag = _new_tag(boundary_at, {publication.tag for publication in known})
+        for name, table in tables.items():
+            with explained(settings, "tagged", name):
+                table.manage_snapshots().create_tag(snapshots[name], tag).commit()
+        with lock.transaction():
+            record(lock, tag, boundary_at, snapshots, sum(map(_count_rows, tables.values())))
+            forget_units(lock, last_unit)
+            keep_last(lock, 1 if whole else settings.lake_tags)
+        clean(catalog, settings, {publication.tag for publication in read_publications(lock)})
+    return Report(
+        tag,
+        boundary_at,
+        True,
+        tuple(name for name, change in changes.items() if change.units is None),
+        tuple(name for name, change in changes.items() if change.units is not None),
+    )
+
+
+def _look(snapshot: Snapshot, landing: Sequence[LandingTable]) -> _Warehouse:
+    crawls: dict[datetime, str] = {}
+    for schema in {table.schema for table in landing if table.key is not None}:
+        crawls |= dict(
+            snapshot.rows(
+                sql.SQL("select boundary_at, crawl_id from {}").format(
+                    sql.Identifier(schema, "crawls")
+                )
+            )
+        )
+    ledger = {
+        model_name: tuple(missing)
+        for model_name, *missing in snapshot.rows(
+            sql.SQL(
+                """
+                select
+                    model_name,
+                    bool_or(key_1 is null),
+                    bool_or(key_2 is null),
+                    bool_or(key_3 is null)
+                from {}
+                group by model_name
+                """
+            ).format(sql.Identifier(*LEDGER))
+        )
+    }
+    return _Warehouse(snapshot, crawls, ledger)
+
+
+def _create(catalog: SqlCatalog, settings: Settings, source: LakeTable) -> Table:
+    with catalog.create_table_transaction(
+        source.full_name,
+        source.schema,
+        location=f"{settings.lake}/{source.layer}/{source.name}",
+        properties={
+            # old ones have no use, and what lists them should not grow
+            "write.metadata.delete-after-commit.enabled": "true",
+            "write.metadata.previous-versions-max": "1",
+        },
+    ) as transaction:
+        if source.month_of:
+            with transaction.update_spec() as spec:
+                spec.add_field(source.month_of, MonthTransform(), f"{source.month_of}_month")
+    return catalog.load_table(source.full_name)
+
+
+def _find_change(warehouse: _Warehouse, source: LakeTable, table: Table) -> _Change | None:
+    """What is to be replaced; None where nothing is."""
+    current = table.current_snapshot()
+    if current is None or current.summary is None or _columns_differ(table, source):
+        return _Change()
+    summary = current.summary.additional_properties
+    missing = warehouse.ledger.get(source.name, ()) if source.landing is None else ()
+    if any(missing[: max(1, len(source.unit))]):
+        return _Change()
+    if source.landing is None and source.unit:
+        return _Change(source.units_published()) if missing else None
+    if summary[_VERSION] == source.version:
+        return None
+    since = datetime.fromisoformat(summary[_BOUNDARY])
+    if source.has_versions and since in warehouse.crawls and since < source.boundary_at:
+        return _Change(source.units_changed(since))
+    return _Change()
+
+
+def _columns_differ(table: Table, source: LakeTable) -> bool:
+    known = table.schema().as_arrow()
+    return {name: known.field(name).type for name in known.names} != {
+        field.name: field.type for field in source.schema
+    }
+
+
+def _bring(warehouse: _Warehouse, source: LakeTable, table: Table, change: _Change) -> None:
+    snapshot = warehouse.snapshot
+    summary = {
+        _VERSION: source.version,
+        _BOUNDARY: source.boundary_at.isoformat(),
+        _CRAWL: warehouse.crawls.get(source.boundary_at, ""),
+    }
+    if change.units is None:
+        replace_all(table, source, snapshot.chunks(source.select(), source.schema), summary)
+    else:
+        names = sql.SQL(", ").join(map(sql.Identifier, source.unit))
+        texts = sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier(name)) for name in source.unit
+        )
+        keys = snapshot.rows(
+            sql.SQL("select distinct concat_ws({}, {}) from ({}) as units ({})").format(
+                sql.Literal(KEY_SEPARATOR), texts, change.units, names
+            )
+        )
+        replace_units(
+            table,
+            source,
+            pa.array([key for (key,) in keys], pa.string()),
+            snapshot.chunks(source.select(change.units), source.schema),
+            summary,
+        )
+    _logger.info(
+        "lake table written",
+        table_name=source.full_name,
+        row_count=_count_rows(table),
+        whole=change.units is None,
+    )
+
+
+def _current(table: Table) -> int:
+    snapshot = table.current_snapshot()
+    assert snapshot is not None  # noqa: S101 (each table was written)
+    return snapshot.snapshot_id
+
+
+def _count_rows(table: Table) -> int:
+    snapshot = table.current_snapshot()
+    summary = snapshot.summary if snapshot else None
+    return int(summary["total-records"]) if summary else 0
+
+
+def _new_tag(boundary_at: datetime, known: set[str]) -> str:
+    """The tag of a crawl; with a number, where the crawl was published before."""
+    name = f"as_of_{boundary_at:%Y%m%d_%H%M%S}"
+    number = 1
+    tag = name
+    while tag in known:
+        number += 1
+        tag = f"{name}_{number}"
+    return tag
