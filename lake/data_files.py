@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table, Transaction
 
 from lake.snapshot import chunked
@@ -23,8 +24,13 @@ from lake.warehouse_tables import KEY_SEPARATOR, LakeTable
 
 
 def replace_all(
-    table: Table, source: LakeTable, chunks: Iterator[pa.Table], summary: Mapping[str, str]
-) -> Table:
+    table: Table,
+    source: LakeTable,
+    chunks: Iterator[pa.Table],
+    summary: Mapping[str, str],
+    *,
+    without_trace: bool,
+) -> None:
     """Replaces all rows, and brings the columns in line.
 
     Args:
@@ -32,12 +38,16 @@ def replace_all(
         source: What it is to be.
         chunks: All its rows.
         summary: What the snapshot says of itself.
+        without_trace: Leave nothing of what was before in the present snapshot: a list of files
+            that are gone has the least and the greatest value of each column.
     """
     old = [task.file for task in table.scan().plan_files()] if table.current_snapshot() else []
     with table.transaction() as transaction:
         _follow_columns(transaction, source.schema)
         _write(transaction, table, source, old, chunks, summary)
-    return table
+        if without_trace:
+            # the next snapshot does not repeat that list
+            transaction.update_snapshot(snapshot_properties=dict(summary)).fast_append().commit()
 
 
 def replace_units(
@@ -46,7 +56,7 @@ def replace_units(
     keys: pa.Array,
     chunks: Iterator[pa.Table],
     summary: Mapping[str, str],
-) -> Table:
+) -> None:
     """Replaces the rows of units.
 
     Args:
@@ -72,7 +82,6 @@ def replace_units(
 
     with table.transaction() as transaction:
         _write(transaction, table, source, touched, chunked(chain(kept(), chunks)), summary)
-    return table
 
 
 def keys_of(rows: pa.Table, unit: Sequence[str]) -> pa.Array:
@@ -115,23 +124,29 @@ def _write(
                 snapshot.append_data_file(file)
 
 
+def columns_of(schema: Schema) -> dict[str, pa.DataType]:
+    """The columns of a table in the lake, with their types as `lake.columns` maps them.
+
+    Args:
+        schema: The table's.
+    """
+    arrow = schema.as_arrow()
+    # Arrow has two types for a text
+    return {
+        field.name: pa.string() if pa.types.is_large_string(field.type) else field.type
+        for field in arrow
+    }
+
+
 def _follow_columns(transaction: Transaction, schema: pa.Schema) -> None:
     """Takes columns that are gone and adds new ones; another type makes another column."""
-    known = transaction.table_metadata.schema().as_arrow()
-    gone = [
-        name
-        for name in known.names
-        if name not in schema.names or _plain(known.field(name).type) != schema.field(name).type
-    ]
+    wanted = {field.name: field.type for field in schema}
+    known = columns_of(transaction.table_metadata.schema())
+    gone = [name for name, arrow_type in known.items() if wanted.get(name) != arrow_type]
     if gone:
         with transaction.update_schema(allow_incompatible_changes=True) as update:
             for name in gone:
                 update.delete_column(name)
-    if set(schema.names) - (set(known.names) - set(gone)):
+    if len(known) - len(gone) < len(wanted):
         with transaction.update_schema() as update:
             update.union_by_name(schema)
-
-
-def _plain(arrow_type: pa.DataType) -> pa.DataType:
-    """The type without what Arrow's variants of a text differ in."""
-    return pa.string() if pa.types.is_large_string(arrow_type) else arrow_type

@@ -38,22 +38,26 @@ def fingerprint(tables: Iterable[pa.Table]) -> Fingerprint:
     Args:
         tables: Rows with the same columns, in any order of rows and columns.
     """
-    row_count, hash_sum = 0, np.uint64(0)
+    row_count, hash_sum = 0, 0
     for table in tables:
         hashes = np.zeros(len(table), np.uint64)
         for name in sorted(table.column_names):
             # by name, so that two columns that change places are noticed
-            salt = np.uint64(xxhash.xxh3_64_intdigest(name))
+            salt = np.uint64(_digest(name))
             hashes += _mixed(_column_hashes(table[name].combine_chunks()) ^ salt)
         row_count += len(table)
-        hash_sum += _mixed(hashes).sum(dtype=np.uint64)
-    return Fingerprint(row_count, int(hash_sum))
+        hash_sum += int(_mixed(hashes).sum(dtype=np.uint64))
+    return Fingerprint(row_count, hash_sum % 2**64)
+
+
+def _digest(text: str) -> int:
+    return xxhash.xxh3_64_intdigest(text.encode())
 
 
 def _column_hashes(values: pa.Array) -> NDArray[np.uint64]:
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         encoded = values.dictionary_encode()
-        known = [xxhash.xxh3_64_intdigest(text) for text in encoded.dictionary.to_pylist()]
+        known = [_digest(text) for text in encoded.dictionary.to_pylist()]
         places = pc.fill_null(encoded.indices, len(known)).to_numpy(zero_copy_only=False)
         return np.array([*known, _NULL], np.uint64)[places]
     if pa.types.is_floating(values.type):

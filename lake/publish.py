@@ -18,7 +18,7 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import MonthTransform
 
 from lake.catalog import explained, load_table, open_catalog
-from lake.data_files import replace_all, replace_units
+from lake.data_files import columns_of, replace_all, replace_units
 from lake.publications import (
     LEDGER,
     forget_units,
@@ -128,7 +128,7 @@ def publish(
                     change = _Change() if whole else _find_change(warehouse, source, table)
                     if change is not None:
                         changes[source.full_name] = change
-                        _bring(warehouse, source, table, change)
+                        _bring(warehouse, source, table, change, without_trace=whole)
                     tables[source.full_name] = table
         known = read_publications(lock)
         snapshots = {name: _current(table) for name, table in tables.items()}
@@ -202,7 +202,8 @@ def _create(catalog: SqlCatalog, settings: Settings, source: LakeTable) -> Table
 def _find_change(warehouse: _Warehouse, source: LakeTable, table: Table) -> _Change | None:
     """What is to be replaced; None where nothing is."""
     current = table.current_snapshot()
-    if current is None or current.summary is None or _columns_differ(table, source):
+    columns = {column.name: column.arrow_type for column in source.columns}
+    if current is None or current.summary is None or columns_of(table.schema()) != columns:
         return _Change()
     summary = current.summary.additional_properties
     missing = warehouse.ledger.get(source.name, ()) if source.landing is None else ()
@@ -218,14 +219,9 @@ def _find_change(warehouse: _Warehouse, source: LakeTable, table: Table) -> _Cha
     return _Change()
 
 
-def _columns_differ(table: Table, source: LakeTable) -> bool:
-    known = table.schema().as_arrow()
-    return {name: known.field(name).type for name in known.names} != {
-        field.name: field.type for field in source.schema
-    }
-
-
-def _bring(warehouse: _Warehouse, source: LakeTable, table: Table, change: _Change) -> None:
+def _bring(
+    warehouse: _Warehouse, source: LakeTable, table: Table, change: _Change, *, without_trace: bool
+) -> None:
     snapshot = warehouse.snapshot
     summary = {
         _VERSION: source.version,
@@ -233,7 +229,8 @@ def _bring(warehouse: _Warehouse, source: LakeTable, table: Table, change: _Chan
         _CRAWL: warehouse.crawls.get(source.boundary_at, ""),
     }
     if change.units is None:
-        replace_all(table, source, snapshot.chunks(source.select(), source.schema), summary)
+        rows = snapshot.chunks(source.select(), source.schema)
+        replace_all(table, source, rows, summary, without_trace=without_trace)
     else:
         names = sql.SQL(", ").join(map(sql.Identifier, source.unit))
         texts = sql.SQL(", ").join(

@@ -84,6 +84,16 @@ class House:
         with psycopg.connect(self.settings.database_url) as connection:
             connection.execute(statement.encode())
 
+    def unneeded_files(self) -> set[str]:
+        """Data files that no snapshot has."""
+        with open_catalog(self.settings) as catalog:
+            needed = {
+                path.removeprefix("file://")
+                for name in list_tables(catalog)
+                for path in catalog.load_table(name).inspect.all_files()["file_path"].to_pylist()
+            }
+        return {str(path) for path in self.files() if path.suffix == ".parquet"} - needed
+
     def files(self) -> set[Path]:
         """All files of the lake."""
         return {path for path in self.folder.rglob("*") if path.is_file()}
@@ -117,9 +127,12 @@ def two_days(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def house(two_days: House, tmp_path: Path) -> Iterator[House]:
+def house(
+    two_days: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[House]:
     """A copy: tables know where they are, so that the lake's place stays the same."""
     shutil.rmtree(two_days.folder)
     shutil.copytree(two_days.folder.parent / "kept", two_days.folder)
+    monkeypatch.setenv("COLUMNS", "200")
     with copied_database(two_days.settings.database_url, DATABASE) as url:
         yield two_days.but(home=tmp_path / "home", external_database_url=url)
