@@ -4,8 +4,8 @@
 
 In: nothing but the installed project, with the extra `lake`. Out: for each size a table on standard
 output: wall time, CPU of the process, CPU of PostgreSQL and peak memory, each a process of its own.
-"Read" is the same rows read over ADBC and let go: what a publication costs at least. The ratio is of
-all CPU, to the reading of all rows, and to the first publication. `--read` is that process.
+"Read" is the same rows read over ADBC and let go, which a first publication costs at least. Ratios
+are of all CPU, to that reading and to the first publication. `--read` is that process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from operations.services import embedded_postgres
 from simulator import Rates, World, WorldConfig, create_app, running
 from warehouse.settings import Settings, read_settings
 
-POSTGRES_PORT = 25493
+POSTGRES_PORT = 25497
 CHANGED_SHARE = 0.01
 LISTENS_PER_USER, LISTENS_PER_TRACK = 20, 50
 DAYS = ("first", "1 %", "none")

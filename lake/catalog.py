@@ -107,7 +107,7 @@ def explained(settings: Settings, action: str, full_name: str) -> Iterator[None]
         lines = str(error).strip().splitlines()
         cause = lines[0].rstrip(".") if lines else type(error).__name__
         raise LakeError(
-            f"The lake's table {full_name} could not be {action} in {settings.lake} ({cause}). What "
-            "was complete stays, and is what tags show. Mend the cause, then run `listenhouse lake "
-            "publish`."
+            f"The lake's table {full_name} could not be {action} in {settings.lake} ({cause}). "
+            "What was complete stays, and is what tags show. Mend the cause, then run `listenhouse "
+            "lake publish`."
         ) from error

@@ -9,6 +9,7 @@ tables of any size; here it is one file at a time, and one snapshot with what is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, count
 
 import pyarrow as pa
@@ -23,76 +24,71 @@ from lake.snapshot import chunked
 from lake.warehouse_tables import KEY_SEPARATOR, LakeTable
 
 
-def replace_all(
-    table: Table,
-    source: LakeTable,
-    chunks: Iterator[pa.Table],
-    summary: Mapping[str, str],
-    *,
-    without_trace: bool,
-) -> None:
+@dataclass(frozen=True)
+class Target:
+    """What is written.
+
+    Attributes:
+        table: The table in the lake.
+        source: What it is to be.
+        summary: What its new snapshot says of itself.
+    """
+
+    table: Table
+    source: LakeTable
+    summary: Mapping[str, str]
+
+
+def replace_all(target: Target, chunks: Iterator[pa.Table], *, without_trace: bool) -> None:
     """Replaces all rows, and brings the columns in line.
 
     Args:
-        table: The table in the lake.
-        source: What it is to be.
+        target: What is written.
         chunks: All its rows.
-        summary: What the snapshot says of itself.
         without_trace: Leave nothing of what was before in the present snapshot: a list of files
             that are gone has the least and the greatest value of each column.
     """
-    old = [task.file for task in table.scan().plan_files()] if table.current_snapshot() else []
-    with table.transaction() as transaction:
-        _follow_columns(transaction, source.schema)
-        _write(transaction, table, source, old, chunks, summary)
+    old = [task.file for task in target.table.scan().plan_files()]
+    with target.table.transaction() as transaction:
+        _follow_columns(transaction, target.source.schema)
+        _write(transaction, target, old, chunks)
         if without_trace:
             # the next snapshot does not repeat that list
-            transaction.update_snapshot(snapshot_properties=dict(summary)).fast_append().commit()
+            transaction.update_snapshot(
+                snapshot_properties=dict(target.summary)
+            ).fast_append().commit()
 
 
-def replace_units(
-    table: Table,
-    source: LakeTable,
-    keys: pa.Array,
-    chunks: Iterator[pa.Table],
-    summary: Mapping[str, str],
-) -> None:
+def replace_units(target: Target, keys: pa.Array, chunks: Iterator[pa.Table]) -> None:
     """Replaces the rows of units.
 
     Args:
-        table: The table in the lake.
-        source: What it is to be.
-        keys: The units, as `keys_of` makes them.
+        target: What is written.
+        keys: The units, as texts; the columns of a unit are joined by `KEY_SEPARATOR`.
         chunks: The rows that they have now.
-        summary: What the snapshot says of itself.
     """
+    table, schema, unit = target.table, target.source.schema, target.source.unit
     tasks = sorted(table.scan().plan_files(), key=lambda task: str(task.file.partition))
     touched = [
         task.file
         for task in tasks
-        if pc.any(pc.is_in(keys_of(_read(table, task.file, source.unit), source.unit), keys)).as_py()
+        if pc.any(_is_of(keys, _read(table, task.file, unit), unit)).as_py()
     ]
 
     def kept() -> Iterator[pa.Table]:
         for file in touched:
-            rows = _read(table, file, source.schema.names)
-            yield rows.filter(pc.invert(pc.is_in(keys_of(rows, source.unit), keys))).cast(
-                source.schema
-            )
+            rows = _read(table, file, schema.names)
+            yield rows.filter(pc.invert(_is_of(keys, rows, unit))).cast(schema)
 
     with table.transaction() as transaction:
-        _write(transaction, table, source, touched, chunked(chain(kept(), chunks)), summary)
+        _write(transaction, target, touched, chunked(chain(kept(), chunks)))
 
 
-def keys_of(rows: pa.Table, unit: Sequence[str]) -> pa.Array:
-    """The unit of each row, as text.
-
-    Args:
-        rows: With the columns of the unit.
-        unit: Names of the columns.
-    """
+def _is_of(keys: pa.Array, rows: pa.Table, unit: Sequence[str]) -> pa.ChunkedArray:
+    """Whether each row is of one of these units."""
     texts = [pc.cast(rows[name], pa.string()) for name in unit]
-    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, KEY_SEPARATOR)
+    joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, KEY_SEPARATOR)
+    return pc.is_in(joined, keys)
 
 
 def _read(table: Table, file: DataFile, columns: Sequence[str]) -> pa.Table:
@@ -102,22 +98,22 @@ def _read(table: Table, file: DataFile, columns: Sequence[str]) -> pa.Table:
 
 def _write(
     transaction: Transaction,
-    table: Table,
-    source: LakeTable,
+    target: Target,
     old: Sequence[DataFile],
     chunks: Iterator[pa.Table],
-    summary: Mapping[str, str],
 ) -> None:
-    with transaction.update_snapshot(snapshot_properties=dict(summary)).overwrite() as snapshot:
+    """Takes files from the table and adds rows to it, in one snapshot."""
+    month_of = target.source.month_of
+    producer = transaction.update_snapshot(snapshot_properties=dict(target.summary)).overwrite()
+    with producer as snapshot:
         for file in old:
             snapshot.delete_data_file(file)
         numbers = count()
         for chunk in chunks:
-            rows = chunk.sort_by(source.month_of) if source.month_of else chunk
             for file in _dataframe_to_data_files(
                 table_metadata=transaction.table_metadata,
-                df=rows,
-                io=table.io,
+                df=chunk.sort_by(month_of) if month_of else chunk,
+                io=target.table.io,
                 write_uuid=snapshot.commit_uuid,
                 counter=numbers,
             ):

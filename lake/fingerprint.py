@@ -59,7 +59,8 @@ def _column_hashes(values: pa.Array) -> NDArray[np.uint64]:
         encoded = values.dictionary_encode()
         known = [_digest(text) for text in encoded.dictionary.to_pylist()]
         places = pc.fill_null(encoded.indices, len(known)).to_numpy(zero_copy_only=False)
-        return np.array([*known, _NULL], np.uint64)[places]
+        hashes: NDArray[np.uint64] = np.array([*known, _NULL], np.uint64)[places]
+        return hashes
     if pa.types.is_floating(values.type):
         bits = pc.cast(values, pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
         numbers = bits.view(np.uint64)
@@ -73,5 +74,5 @@ def _column_hashes(values: pa.Array) -> NDArray[np.uint64]:
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     for shift, factor in _STEPS:
-        values = (values ^ (values >> np.uint64(shift))) * np.uint64(factor)
+        values = np.multiply(values ^ (values >> np.uint64(shift)), np.uint64(factor))
     return values

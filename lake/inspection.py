@@ -47,7 +47,8 @@ def read_tables(settings: Settings) -> list[TableFigures]:
             with explained(settings, "read", name):
                 table = load_table(catalog, settings, name)
                 snapshot = table.current_snapshot() if table is not None else None
-                summary = snapshot.summary.additional_properties if snapshot else {}
+                said = snapshot.summary if snapshot else None
+                summary = said.additional_properties if said else {}
                 figures.append(
                     TableFigures(
                         name=name,

@@ -197,8 +197,8 @@ def expect_whole(lock: psycopg.Connection, model_names: list[str]) -> None:
         model_names: Models that are built by unit, or others.
     """
     lock.execute(
-        sql.SQL(
-            "insert into {} (model_name) select unnest(%s::text[])"
-        ).format(sql.Identifier(*LEDGER)),
+        sql.SQL("insert into {} (model_name) select unnest(%s::text[])").format(
+            sql.Identifier(*LEDGER)
+        ),
         (model_names,),
     )

@@ -18,7 +18,7 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import MonthTransform
 
 from lake.catalog import explained, load_table, open_catalog
-from lake.data_files import columns_of, replace_all, replace_units
+from lake.data_files import Target, columns_of, replace_all, replace_units
 from lake.publications import (
     LEDGER,
     forget_units,
@@ -228,9 +228,10 @@ def _bring(
         _BOUNDARY: source.boundary_at.isoformat(),
         _CRAWL: warehouse.crawls.get(source.boundary_at, ""),
     }
+    target = Target(table, source, summary)
     if change.units is None:
         rows = snapshot.chunks(source.select(), source.schema)
-        replace_all(table, source, rows, summary, without_trace=without_trace)
+        replace_all(target, rows, without_trace=without_trace)
     else:
         names = sql.SQL(", ").join(map(sql.Identifier, source.unit))
         texts = sql.SQL(", ").join(
@@ -242,11 +243,9 @@ def _bring(
             )
         )
         replace_units(
-            table,
-            source,
+            target,
             pa.array([key for (key,) in keys], pa.string()),
             snapshot.chunks(source.select(change.units), source.schema),
-            summary,
         )
     _logger.info(
         "lake table written",
@@ -265,7 +264,7 @@ def _current(table: Table) -> int:
 def _count_rows(table: Table) -> int:
     snapshot = table.current_snapshot()
     summary = snapshot.summary if snapshot else None
-    return int(summary["total-records"]) if summary else 0
+    return int(summary["total-records"] or 0) if summary else 0
 
 
 def _new_tag(boundary_at: datetime, known: set[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,60 +20,55 @@ from warehouse.settings import Settings
 _IDS, _KEYS = re.compile(r"(^|_)user_id$"), re.compile(r"(^|_)user_key$")
 
 
-def find_in_files(
-    settings: Settings,
-    source: str,
-    person_id: str,
-    keys: Collection[str],
-    is_named_in: Callable[[str], bool],
-) -> Iterator[str]:
-    """Names the files in which something of a person is.
+@dataclass(frozen=True)
+class Sought:
+    """What finds a person.
 
-    Args:
-        settings: Where the lake is.
+    Attributes:
         source: Where they are a user.
         person_id: The source's id of them.
         keys: Keys of their versions.
         is_named_in: Whether a text says an address of theirs.
     """
-    known = pa.array(list(keys), pa.string())
+
+    source: str
+    person_id: str
+    keys: Collection[str]
+    is_named_in: Callable[[str], bool]
+
+
+def find_in_files(settings: Settings, sought: Sought) -> Iterator[str]:
+    """Names the files in which something of a person is.
+
+    Args:
+        settings: Where the lake is.
+        sought: What finds them.
+    """
     for layer in LAYERS:
         file_system, paths = files_below(f"{settings.lake}/{layer}")
         for path in paths:
-            if not path.endswith(".parquet"):
-                continue
-            rows = pq.read_table(path, filesystem=file_system)
-            # landing has the source in its name, and users have their id there as `id`
-            landed = re.search(rf"/{layer}/([^/]+)/", path) if layer == "bronze" else None
-            of_source = landed is None or landed[1].startswith(f"{source}_")
-            is_users = landed is not None and landed[1] == f"{source}_users"
-            if any(
-                _says(rows, name, source, person_id, known, is_named_in)
-                for name in rows.column_names
-                if of_source or not _IDS.search(name)
-            ) or (is_users and _has(rows["id"], person_id)):
-                yield path
+            if path.endswith(".parquet"):
+                rows = pq.read_table(path, filesystem=file_system)
+                # landing has the source in its name
+                landed = re.search(r"/bronze/([^/]+)/", path)
+                if any(_says(rows, name, landed, sought) for name in rows.column_names):
+                    yield path
 
 
-def _says(
-    rows: pa.Table,
-    name: str,
-    source: str,
-    person_id: str,
-    keys: pa.Array,
-    is_named_in: Callable[[str], bool],
-) -> bool:
+def _says(rows: pa.Table, name: str, landed: re.Match[str] | None, sought: Sought) -> bool:
+    """Whether a column says something of the person."""
     if _KEYS.search(name):
-        return bool(pc.any(pc.is_in(rows[name], keys)).as_py())
-    if _IDS.search(name):
+        known = pa.array(list(sought.keys), pa.string())
+        return bool(pc.any(pc.is_in(rows[name], known)).as_py())
+    # users have their own id
+    if _IDS.search(name) or (name == "id" and landed and landed[1] == f"{sought.source}_users"):
+        if landed and not landed[1].startswith(f"{sought.source}_"):
+            return False
         if "source_name" in rows.column_names:
-            rows = rows.filter(pc.equal(rows["source_name"], source))
-        return _has(rows[name], person_id)
+            rows = rows.filter(pc.equal(rows["source_name"], sought.source))
+        ids = pc.cast(rows[name], pa.string())
+        return bool(pc.any(pc.equal(ids, sought.person_id)).as_py())
     if pa.types.is_string(rows[name].type):
         texts = rows[name].filter(pc.match_substring(rows[name], "@"))
-        return any(map(is_named_in, texts.unique().to_pylist()))
+        return any(map(sought.is_named_in, texts.unique().to_pylist()))
     return False
-
-
-def _has(ids: pa.ChunkedArray, person_id: str) -> bool:
-    return bool(pc.any(pc.equal(pc.cast(ids, pa.string()), person_id)).as_py())

@@ -61,8 +61,8 @@ def verify(
         if not publications or publications[0].boundary_at != boundary_at:
             shown = f"{publications[0].boundary_at:%F %T} UTC" if publications else "nothing"
             raise LakeError(
-                f"The lake shows {shown}, and the marts are as of {boundary_at:%F %T} UTC: there is "
-                "nothing to compare. `listenhouse lake publish` brings it up to date."
+                f"The lake shows {shown}, and the marts are as of {boundary_at:%F %T} UTC: there "
+                "is nothing to compare. `listenhouse lake publish` brings it up to date."
             )
         for source in find_tables(snapshot, landing, boundary_at):
             with explained(settings, "read", source.full_name):

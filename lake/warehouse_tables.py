@@ -119,20 +119,20 @@ class LakeTable:
 
     def units_published(self) -> sql.Composed:
         """The query of the units of a model that were published since the lake was."""
-        types = {column.name: column.database_type for column in self.columns}
+        types = {column.name: sql.SQL(column.database_type) for column in self.columns}
+        keys = [
+            sql.SQL("cast({} as {})").format(sql.Identifier(f"key_{place}"), types[name])
+            for place, name in enumerate(self.unit, start=1)
+        ]
         return sql.SQL("select {} from {} where model_name = {}").format(
-            sql.SQL(", ").join(
-                sql.SQL("cast({} as {})").format(sql.Identifier(f"key_{place}"), sql.SQL(types[name]))
-                for place, name in enumerate(self.unit, start=1)
-            ),
-            sql.Identifier(*LEDGER),
-            sql.Literal(self.name),
+            sql.SQL(", ").join(keys), sql.Identifier(*LEDGER), sql.Literal(self.name)
         )
 
     def units_changed(self, since: datetime) -> sql.Composed:
         """The query of the records of landing of which a version began or ended since a crawl."""
         return sql.SQL(
-            "select {key} from {relation} where ({valid_from} > {since} and {valid_from} <= {until})"
+            "select {key} from {relation} where"
+            " ({valid_from} > {since} and {valid_from} <= {until})"
             " or ({valid_to} > {since} and {valid_to} <= {until})"
         ).format(
             key=sql.SQL(", ").join(map(sql.Identifier, self.unit)),
@@ -162,6 +162,7 @@ def find_boundary(snapshot: Snapshot) -> datetime:
     Raises:
         LakeError: There is none, or what was built since is not published.
     """
+    boundary_at: datetime | None
     ((boundary_at, waiting),) = snapshot.rows(
         sql.SQL(
             """
@@ -207,9 +208,7 @@ def find_tables(
     columns = _find_columns(snapshot, landing)
     units = dict(
         snapshot.rows(
-            sql.SQL("select model_name, unit_columns from {}").format(
-                sql.Identifier(*UNIT_COLUMNS)
-            )
+            sql.SQL("select model_name, unit_columns from {}").format(sql.Identifier(*UNIT_COLUMNS))
         )
     )
     tables = [

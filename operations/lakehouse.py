@@ -49,9 +49,7 @@ def require_lake(settings: Settings) -> None:
         )
 
 
-def publish_to_lake(
-    settings: Settings, lock: psycopg.Connection, *, whole: bool = False
-) -> Report:
+def publish_to_lake(settings: Settings, lock: psycopg.Connection, *, whole: bool = False) -> Report:
     """Brings the lake to the day that people read.
 
     Args:
@@ -219,12 +217,13 @@ def run_verify(settings: Settings) -> bool:
     console = _console()
     console.print(table)
     differing = [one.name for one in compared if not one.is_equal]
-    console.print(
-        f"Differs: {', '.join(differing)}. `listenhouse lake publish --whole` makes all tables anew."
-        if differing
-        else "All tables have the same rows.",
-        soft_wrap=True,
-    )
+    said = "All tables have the same rows."
+    if differing:
+        said = (
+            f"Differs: {', '.join(differing)}. `listenhouse lake publish --whole` makes all tables "
+            "anew."
+        )
+    console.print(said, soft_wrap=True)
     return not differing
 
 

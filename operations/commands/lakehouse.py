@@ -20,7 +20,7 @@ from warehouse.settings import read_settings
 
 @click.group(cls=WholeHelpGroup)
 def lake() -> None:
-    """Bring marts and landing to Iceberg tables, where LISTENHOUSE_LAKE says (docs/lakehouse.md)."""
+    """The lakehouse: marts and landing as Iceberg tables, for tools of all kinds."""
 
 
 @lake.command(epilog=examples("listenhouse lake publish"))

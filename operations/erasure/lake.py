@@ -30,7 +30,8 @@ def has_lake(connection: psycopg.Connection, settings: Settings) -> bool:
         require_lake(settings)
     except LakeError as error:
         raise ErasureError(
-            f"Nothing was changed: schema lake says that there is a lake, in which the user can be. {error}"
+            "Nothing was changed: schema lake says that there is a lake, in which the user can be. "
+            f"{error}"
         ) from error
     return True
 
@@ -55,8 +56,7 @@ def find_in_lake(settings: Settings, person: Person) -> Iterator[str]:
         settings: Where the lake is.
         person: Whom to look for.
     """
-    from lake.traces import find_in_files  # noqa: PLC0415 (comes with an extra)
+    from lake.traces import Sought, find_in_files  # noqa: PLC0415 (comes with an extra)
 
-    yield from find_in_files(
-        settings, person.source.name, person.id, person.keys, person.is_named_in
-    )
+    sought = Sought(person.source.name, person.id, person.keys, person.is_named_in)
+    yield from find_in_files(settings, sought)

@@ -88,9 +88,11 @@ class House:
         """Data files that no snapshot has."""
         with open_catalog(self.settings) as catalog:
             needed = {
-                path.removeprefix("file://")
+                task.file.file_path.removeprefix("file://")
                 for name in list_tables(catalog)
-                for path in catalog.load_table(name).inspect.all_files()["file_path"].to_pylist()
+                for table in [catalog.load_table(name)]
+                for snapshot in table.snapshots()
+                for task in table.scan(snapshot_id=snapshot.snapshot_id).plan_files()
             }
         return {str(path) for path in self.files() if path.suffix == ".parquet"} - needed
 
@@ -117,7 +119,9 @@ def two_days(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """The house that tests copy."""
     folder = tmp_path_factory.mktemp("lake")
     with template(postgres_server, "lake_day", _publish_first_day, folder) as url:
-        settings = Settings(home=folder / "home", external_database_url=url, lake=folder / "lake")
+        settings = Settings(
+            home=folder / "home", external_database_url=url, lake=str(folder / "lake")
+        )
         first = publish(settings)
         with psycopg.connect(url, autocommit=True) as connection:
             Landing(connection, [boundary(1)]).crawl(boundary(2), days()[1])
@@ -127,9 +131,7 @@ def two_days(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def house(
-    two_days: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[House]:
+def house(two_days: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A copy: tables know where they are, so that the lake's place stays the same."""
     shutil.rmtree(two_days.folder)
     shutil.copytree(two_days.folder.parent / "kept", two_days.folder)

@@ -81,7 +81,10 @@ def test_people_read_it_with_their_own_tools(house: House) -> None:
     ((expected,),) = house.query("select count(*) from marts.fct_listens")
     url = house.settings.database_url.replace("postgresql", "postgresql+psycopg")
     catalog = load_catalog(
-        "listenhouse", type="sql", uri=f"{url}?options=-csearch_path%3Dlake", init_catalog_tables="false"
+        "listenhouse",
+        type="sql",
+        uri=f"{url}?options=-csearch_path%3Dlake",
+        init_catalog_tables="false",
     )
     table: Any = catalog.load_table("gold.fct_listens")
     assert len(table.scan().to_arrow()) == expected

@@ -129,7 +129,7 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             home=folder / "home",
             external_database_url=url,
             external_api_url=api.url,
-            lake=folder / "lake",
+            lake=str(folder / "lake"),
             lake_personal=True,
         )
         house = House(settings, Warehouse(url, folder, "default"), api)
