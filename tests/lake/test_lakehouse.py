@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
-import pandas as pd
 import polars as pl
 import pytest
 from pyiceberg.catalog import load_catalog
@@ -25,7 +24,7 @@ def test_commands_show_what_is_there(house: House, capsys: pytest.CaptureFixture
     assert "gold.fct_listens" in capsys.readouterr().out
     print_history(house.settings)
     said = capsys.readouterr().out.splitlines()
-    assert [line for line in said if "tables are at it" in line][0].startswith(SECOND_DAY)
+    assert [line.split()[0] for line in said if "tables are at it" in line] == [SECOND_DAY]
     assert run_verify(house.settings)
     house.execute("update marts.fct_listens set position = position + 1 where user_id = '1'")
     assert not run_verify(house.settings)
@@ -88,8 +87,7 @@ def test_people_read_it_with_their_own_tools(house: House) -> None:
     )
     table: Any = catalog.load_table("gold.fct_listens")
     assert len(table.scan().to_arrow()) == expected
-    frame: pd.DataFrame = table.scan().to_pandas()
-    assert len(frame) == expected
+    assert len(table.scan().to_pandas()) == expected
     assert pl.scan_iceberg(table).select(pl.len()).collect().item() == expected
     connection: duckdb.DuckDBPyConnection = table.scan().to_duckdb("fct_listens")
     assert connection.execute("select count(*) from fct_listens").fetchall() == [(expected,)]
