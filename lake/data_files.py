@@ -44,7 +44,7 @@ def replace_all(target: Target, chunks: Iterator[pa.Table], *, without_trace: bo
 
     Args:
         target: What is written.
-        chunks: All its rows.
+        chunks: All its rows, sorted as it is.
         without_trace: Leave nothing of what was before in the present snapshot: a list of files
             that are gone has the least and the greatest value of each column.
     """
@@ -81,7 +81,10 @@ def replace_units(target: Target, keys: pa.Array, chunks: Iterator[pa.Table]) ->
             yield rows.filter(pc.invert(_is_of(keys, rows, unit))).cast(schema)
 
     with table.transaction() as transaction:
-        _write(transaction, target, touched, chunked(chain(kept(), chunks)))
+        rows = chunked(chain(kept(), chunks))
+        if target.source.month_of:
+            rows = (chunk.sort_by(target.source.month_of) for chunk in rows)
+        _write(transaction, target, touched, rows)
 
 
 def _is_of(keys: pa.Array, rows: pa.Table, unit: Sequence[str]) -> pa.ChunkedArray:
@@ -103,7 +106,6 @@ def _write(
     chunks: Iterator[pa.Table],
 ) -> None:
     """Takes files from the table and adds rows to it, in one snapshot."""
-    month_of = target.source.month_of
     producer = transaction.update_snapshot(snapshot_properties=dict(target.summary)).overwrite()
     with producer as snapshot:
         for file in old:
@@ -112,7 +114,7 @@ def _write(
         for chunk in chunks:
             for file in _dataframe_to_data_files(
                 table_metadata=transaction.table_metadata,
-                df=chunk.sort_by(month_of) if month_of else chunk,
+                df=chunk,
                 io=target.table.io,
                 write_uuid=snapshot.commit_uuid,
                 counter=numbers,

@@ -8,13 +8,6 @@ import click
 
 from operations.commands.help import WholeHelpGroup, examples
 from operations.commands.signals import end_on_sigterm
-from operations.lakehouse import (
-    print_history,
-    print_tables,
-    run_publish,
-    run_rollback,
-    run_verify,
-)
 from warehouse.settings import read_settings
 
 
@@ -27,6 +20,8 @@ def lake() -> None:
 @click.option("--whole", is_flag=True, help="Replace every table, and forget the tags before.")
 def publish(whole: bool) -> None:
     """Bring what changed since the lake was published; a run does so by itself."""
+    from operations.lakehouse import run_publish  # noqa: PLC0415
+
     end_on_sigterm()
     run_publish(read_settings(), whole=whole)
 
@@ -34,12 +29,16 @@ def publish(whole: bool) -> None:
 @lake.command(epilog=examples("listenhouse lake tables"))
 def tables() -> None:
     """List the tables: rows, files, size."""
+    from operations.lakehouse import print_tables  # noqa: PLC0415
+
     print_tables(read_settings())
 
 
 @lake.command(epilog=examples("listenhouse lake history"))
 def history() -> None:
     """List the publications that are kept, by their tags."""
+    from operations.lakehouse import print_history  # noqa: PLC0415
+
     print_history(read_settings())
 
 
@@ -47,6 +46,8 @@ def history() -> None:
 @click.argument("tag")
 def rollback(tag: str) -> None:
     """Set all tables back to TAG, until the lake is published again."""
+    from operations.lakehouse import run_rollback  # noqa: PLC0415
+
     end_on_sigterm()
     run_rollback(read_settings(), tag)
 
@@ -54,5 +55,7 @@ def rollback(tag: str) -> None:
 @lake.command(epilog=examples("listenhouse lake verify"))
 def verify() -> None:
     """Compare all rows with PostgreSQL; exits with 1 when a table differs."""
+    from operations.lakehouse import run_verify  # noqa: PLC0415
+
     if not run_verify(read_settings()):
         sys.exit(1)
