@@ -23,6 +23,9 @@ from pyiceberg.table import Table, Transaction
 from lake.snapshot import chunked
 from lake.warehouse_tables import KEY_SEPARATOR, LakeTable
 
+_MAX_SHARE = 0.5
+"""Of the rows of a table, above which its files are read for too little that stays."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -59,21 +62,40 @@ def replace_all(target: Target, chunks: Iterator[pa.Table], *, without_trace: bo
             ).fast_append().commit()
 
 
-def replace_units(target: Target, keys: pa.Array, chunks: Iterator[pa.Table]) -> None:
+def find_units(target: Target, keys: pa.Array) -> tuple[list[DataFile], bool]:
+    """Finds the files that rows of units are in.
+
+    Args:
+        target: What is to be written.
+        keys: The units, as texts; the columns of a unit are joined by `KEY_SEPARATOR`.
+
+    Returns:
+        The files, partition by partition, and whether to replace the whole table takes less.
+    """
+    table, unit = target.table, target.source.unit
+    touched: list[DataFile] = []
+    row_count = of_units = 0
+    for task in sorted(table.scan().plan_files(), key=lambda task: str(task.file.partition)):
+        found = pc.sum(_is_of(keys, _read(table, task.file, unit), unit)).as_py() or 0
+        row_count += task.file.record_count
+        of_units += found
+        if found:
+            touched.append(task.file)
+    return touched, of_units > _MAX_SHARE * row_count
+
+
+def replace_units(
+    target: Target, keys: pa.Array, touched: Sequence[DataFile], chunks: Iterator[pa.Table]
+) -> None:
     """Replaces the rows of units.
 
     Args:
         target: What is written.
-        keys: The units, as texts; the columns of a unit are joined by `KEY_SEPARATOR`.
+        keys: The units, as in `find_units`.
+        touched: The files that they are in.
         chunks: The rows that they have now.
     """
     table, schema, unit = target.table, target.source.schema, target.source.unit
-    tasks = sorted(table.scan().plan_files(), key=lambda task: str(task.file.partition))
-    touched = [
-        task.file
-        for task in tasks
-        if pc.any(_is_of(keys, _read(table, task.file, unit), unit)).as_py()
-    ]
 
     def kept() -> Iterator[pa.Table]:
         for file in touched:

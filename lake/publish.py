@@ -18,7 +18,7 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import MonthTransform
 
 from lake.catalog import explained, load_table, open_catalog
-from lake.data_files import Target, columns_of, replace_all, replace_units
+from lake.data_files import Target, columns_of, find_units, replace_all, replace_units
 from lake.publications import (
     LEDGER,
     forget_units,
@@ -119,7 +119,7 @@ def publish(
                 )
             )
             tables: dict[str, Table] = {}
-            changes: dict[str, _Change] = {}
+            written: dict[str, bool] = {}
             for source in find_tables(snapshot, landing, boundary_at):
                 with explained(settings, "written", source.full_name):
                     table = load_table(catalog, settings, source.full_name) or _create(
@@ -127,8 +127,9 @@ def publish(
                     )
                     change = _Change() if whole else _find_change(warehouse, source, table)
                     if change is not None:
-                        changes[source.full_name] = change
-                        _bring(warehouse, source, table, change, without_trace=whole)
+                        written[source.full_name] = _bring(
+                            warehouse, source, table, change, without_trace=whole
+                        )
                     tables[source.full_name] = table
         known = read_publications(lock)
         snapshots = {name: _current(table) for name, table in tables.items()}
@@ -148,8 +149,8 @@ def publish(
         tag,
         boundary_at,
         True,
-        tuple(name for name, change in changes.items() if change.units is None),
-        tuple(name for name, change in changes.items() if change.units is not None),
+        tuple(name for name, is_whole in written.items() if is_whole),
+        tuple(name for name, is_whole in written.items() if not is_whole),
     )
 
 
@@ -221,7 +222,8 @@ def _find_change(warehouse: _Warehouse, source: LakeTable, table: Table) -> _Cha
 
 def _bring(
     warehouse: _Warehouse, source: LakeTable, table: Table, change: _Change, *, without_trace: bool
-) -> None:
+) -> bool:
+    """Writes what changed; returns whether the whole table was replaced."""
     snapshot = warehouse.snapshot
     summary = {
         _VERSION: source.version,
@@ -229,30 +231,37 @@ def _bring(
         _CRAWL: warehouse.crawls.get(source.boundary_at, ""),
     }
     target = Target(table, source, summary)
-    if change.units is None:
+    units = change.units
+    if units is not None:
+        keys = _find_keys(snapshot, source, units)
+        touched, is_much = find_units(target, keys)
+        if is_much:
+            units = None
+        else:
+            rows = snapshot.chunks(source.select(units), source.schema)
+            replace_units(target, keys, touched, rows)
+    if units is None:
         rows = snapshot.chunks(source.select(), source.schema)
         replace_all(target, rows, without_trace=without_trace)
-    else:
-        names = sql.SQL(", ").join(map(sql.Identifier, source.unit))
-        texts = sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier(name)) for name in source.unit
-        )
-        keys = snapshot.rows(
-            sql.SQL("select distinct concat_ws({}, {}) from ({}) as units ({})").format(
-                sql.Literal(KEY_SEPARATOR), texts, change.units, names
-            )
-        )
-        replace_units(
-            target,
-            pa.array([key for (key,) in keys], pa.string()),
-            snapshot.chunks(source.select(change.units), source.schema),
-        )
     _logger.info(
         "lake table written",
         table_name=source.full_name,
         row_count=_count_rows(table),
-        whole=change.units is None,
+        whole=units is None,
     )
+    return units is None
+
+
+def _find_keys(snapshot: Snapshot, source: LakeTable, units: sql.Composed) -> pa.Array:
+    """Units as texts, each once."""
+    names = [sql.Identifier(name) for name in source.unit]
+    texts = [sql.SQL("{}::text").format(name) for name in names]
+    keys = snapshot.rows(
+        sql.SQL("select distinct concat_ws({}, {}) from ({}) as units ({})").format(
+            sql.Literal(KEY_SEPARATOR), sql.SQL(", ").join(texts), units, sql.SQL(", ").join(names)
+        )
+    )
+    return pa.array([key for (key,) in keys], pa.string())
 
 
 def _current(table: Table) -> int:

@@ -108,7 +108,7 @@ class LakeTable:
         )
         if conditions:
             query += sql.SQL(" where ") + sql.SQL(" and ").join(conditions)
-        if changed_keys is None and self.month_of:
+        if self.month_of:
             query += sql.SQL(" order by {}").format(sql.Identifier(self.month_of))
         return query
 
