@@ -26,6 +26,9 @@ from lake.warehouse_tables import KEY_SEPARATOR, LakeTable
 _MAX_SHARE = 0.5
 """Of the rows of a table, above which its files are read for too little that stays."""
 
+_MIN_ROWS = 5_000
+"""Of a file, below which it is written together with others as soon as any of them is written."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -63,7 +66,7 @@ def replace_all(target: Target, chunks: Iterator[pa.Table], *, without_trace: bo
 
 
 def find_units(target: Target, keys: pa.Array) -> tuple[list[DataFile], bool]:
-    """Finds the files that rows of units are in.
+    """Finds the files that rows of units are in, and small ones.
 
     Args:
         target: What is to be written.
@@ -79,7 +82,7 @@ def find_units(target: Target, keys: pa.Array) -> tuple[list[DataFile], bool]:
         found = pc.sum(_is_of(keys, _read(table, task.file, unit), unit)).as_py() or 0
         row_count += task.file.record_count
         of_units += found
-        if found:
+        if found or task.file.record_count < _MIN_ROWS:
             touched.append(task.file)
     return touched, of_units > _MAX_SHARE * row_count
 
