@@ -20,7 +20,7 @@ from warehouse.settings import Settings
 APPLICATION = "listenhouse lake"
 """How the sessions of the lake call themselves."""
 
-CHUNK_ROWS = 100_000
+CHUNK_ROWS = 50_000
 """Rows that are held at a time."""
 
 
