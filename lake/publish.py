@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import uuid4
 
 import pyarrow as pa
 from psycopg import Connection, sql
@@ -187,7 +188,8 @@ def _create(catalog: SqlCatalog, settings: Settings, source: LakeTable) -> Table
     with catalog.create_table_transaction(
         source.full_name,
         source.schema,
-        location=f"{settings.lake}/{source.layer}/{source.name}",
+        # of its own: what is in it and of no snapshot is deleted
+        location=f"{settings.lake}/{source.layer}/{source.name}/{uuid4().hex[:12]}",
         properties={
             # old ones have no use, and what lists them should not grow
             "write.metadata.delete-after-commit.enabled": "true",

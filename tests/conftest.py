@@ -38,6 +38,7 @@ LONGEST = (
     "tests/monitoring/test_listening_page.py",
     "tests/dbt_project/test_audit.py",
     "tests/operations/test_forget.py",
+    "lake",
     "tests/dbt_project/test_boundary.py",
     "tests/monitoring/metrics/test_prometheus_metrics.py",
     "tests/warehouse/test_run_log.py",

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
+import psycopg
 import pytest
 from pyiceberg.catalog import load_catalog
 
 from operations import lakehouse
+from operations.erasure.errors import ErasureError
+from operations.erasure.lake import has_lake
 from operations.lakehouse import print_history, print_tables, run_publish, run_rollback, run_verify
 from tests.commands import run_command
 from tests.lake.conftest import FIRST_DAY, SECOND_DAY, House
-from warehouse.errors import LakeError
-from warehouse.settings import Settings
+from warehouse.errors import LakeError, SettingsError
+from warehouse.settings import Settings, read_settings
+
+# what they copy is made once
+pytestmark = pytest.mark.xdist_group("lake")
 
 
 def test_commands_show_what_is_there(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +65,26 @@ def test_without_a_lake_commands_say_how_to_have_one(
     monkeypatch.setattr(lakehouse, "find_spec", lambda _name: None)
     with pytest.raises(LakeError, match="make lake"):
         run_publish(house.settings, whole=False)
+
+
+def test_who_is_in_a_lake_that_is_switched_off_is_not_forgotten(house: House) -> None:
+    with psycopg.connect(house.settings.database_url) as connection:
+        assert has_lake(connection, house.settings)
+        with pytest.raises(ErasureError, match=r"there is a lake.*set LISTENHOUSE_LAKE"):
+            has_lake(connection, house.settings.but(lake=None))
+        connection.execute("drop schema lake cascade")
+        assert not has_lake(connection, house.settings.but(lake=None))
+
+
+def test_the_place_of_a_lake_is_a_folder_or_a_bucket() -> None:
+    def place(written: str) -> str | None:
+        return read_settings({"LISTENHOUSE_LAKE": written}).lake
+
+    assert place("lake") == f"file://{Path('lake').resolve()}"
+    assert place("s3://bucket/lake/") == "s3://bucket/lake"
+    for wrong in ("ftp://bucket/lake", "s3://"):
+        with pytest.raises(SettingsError, match="LISTENHOUSE_LAKE is"):
+            place(wrong)
 
 
 def test_a_run_has_a_step_for_the_lake(house: House) -> None:

@@ -17,6 +17,9 @@ from tests.lake.conftest import FIRST_DAY, SECOND_DAY, House
 from warehouse.errors import LakeError
 from warehouse.run_lock import hold_run_lock
 
+# what they copy is made once
+pytestmark = pytest.mark.xdist_group("lake")
+
 
 def differing(house: House) -> list[str]:
     with hold_run_lock(house.settings) as lock:
@@ -205,6 +208,14 @@ def test_a_lake_in_another_place_is_refused(house: House, tmp_path: Any) -> None
         house.but(lake=str(tmp_path)).publish()
 
 
+def test_files_of_another_lake_stay(house: House) -> None:
+    before = house.files()
+    house.execute("drop schema lake cascade")
+    house.publish()
+    house.publish(whole=True)
+    assert before < house.files()
+
+
 def test_a_folder_that_cannot_be_written_is_said_of_the_table(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,11 +230,13 @@ def test_a_folder_that_cannot_be_written_is_said_of_the_table(
 def test_an_old_publication_goes_with_its_files(house: House) -> None:
     house.publish()
     both = house.files()
+    assert house.unneeded_files() == set()
     house.execute("insert into lake.unpublished_units (model_name) values ('fct_listens')")
     third = house.but(lake_tags=2).publish()
     assert third.tag == f"{SECOND_DAY}_2"
     assert house.tags() == {SECOND_DAY, third.tag}
-    assert both - house.files()
+    assert ".parquet" in {path.suffix for path in both - house.files()}
+    assert house.unneeded_files() == set()
     assert differing(house) == []
     assert len(house.rows(SECOND_DAY)["gold.fct_listens"]) > 8
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lake.traces import Sought, find_in_files
 from tests.lake.conftest import House
+
+# what they copy is made once
+pytestmark = pytest.mark.xdist_group("lake")
 
 
 def found(house: House, source: str, person_id: str, keys: tuple[str, ...] = ()) -> set[str]:
