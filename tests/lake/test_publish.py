@@ -216,6 +216,32 @@ def test_files_of_another_lake_stay(house: House) -> None:
     assert before < house.files()
 
 
+def test_who_publishes_marts_may_say_so_to_the_lake(house: House) -> None:
+    house.execute(
+        """
+        drop schema lake cascade;
+        create role of_marts;
+        alter table intermediate.published_builds owner to of_marts
+        """
+    )
+    try:
+        house.publish()
+        rights = house.query(
+            """
+            select
+                has_schema_privilege('of_marts', 'lake', 'usage'),
+                has_table_privilege('of_marts', 'lake.unpublished_units', 'insert, delete'),
+                has_table_privilege('of_marts', 'lake.unit_columns', 'insert, delete'),
+                has_table_privilege('of_marts', 'lake.publications', 'select')
+            """
+        )
+        assert rights == [(True, True, True, False)]
+    finally:
+        house.execute(
+            "reassign owned by of_marts to current_user; drop owned by of_marts; drop role of_marts"
+        )
+
+
 def test_a_folder_that_cannot_be_written_is_said_of_the_table(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
