@@ -7,7 +7,7 @@ the next publication brings them in line, as each snapshot says what it is of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -96,7 +96,8 @@ def publish(
     lock: Connection,
     landing: Sequence[LandingTable],
     *,
-    whole: bool = False,
+    whole: bool,
+    tell: Callable[[str], None],
 ) -> Report:
     """Brings the lake to the day that people read.
 
@@ -105,6 +106,7 @@ def publish(
         lock: Connection that holds the run's lock.
         landing: What goes there of landing.
         whole: Replace every table, and keep this publication only.
+        tell: Is called with the name of each table before it is looked at.
 
     Raises:
         LakeError: A table cannot be written; says which, and what to do.
@@ -122,6 +124,7 @@ def publish(
             tables: dict[str, Table] = {}
             written: dict[str, bool] = {}
             for source in find_tables(snapshot, landing, boundary_at):
+                tell(source.full_name)
                 with explained(settings, "written", source.full_name):
                     table = load_table(catalog, settings, source.full_name) or _create(
                         catalog, settings, source

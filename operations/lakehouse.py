@@ -63,7 +63,15 @@ def publish_to_lake(settings: Settings, lock: psycopg.Connection, *, whole: bool
     require_lake(settings)
     from lake.publish import publish  # noqa: PLC0415
 
-    return publish(settings, lock, landing_tables(settings), whole=whole)
+    # seen on a terminal only
+    with Console(stderr=True).status("The lake …") as status:
+        return publish(
+            settings,
+            lock,
+            landing_tables(settings),
+            whole=whole,
+            tell=lambda table: status.update(f"The lake: {table} …"),
+        )
 
 
 def run_publish(settings: Settings, *, whole: bool) -> None:

@@ -13,6 +13,7 @@ from lake import publish as publishing
 from lake.inspection import read_tables
 from lake.verification import verify
 from operations.lakehouse import landing_tables
+from tests.dbt_project.warehouse_build import Warehouse
 from tests.lake.conftest import FIRST_DAY, SECOND_DAY, House
 from warehouse.errors import LakeError
 from warehouse.run_lock import hold_run_lock
@@ -101,6 +102,34 @@ def test_what_is_landed_but_not_published_is_not_in_the_lake(house: House) -> No
     )
     house.publish(whole=True)
     assert house.rows() == rows
+
+
+def test_a_crawl_that_was_withdrawn_goes_from_landing_in_the_lake(house: House) -> None:
+    first_day = house.rows()
+    house.publish()
+    at = "'2026-06-02 03:00+00'"
+    house.execute(
+        f"delete from raw_moovitamix.crawls where boundary_at = {at};"
+        "update intermediate.published_builds set boundary_at = '2026-06-01 03:00'"
+    )
+    for table in ("users", "tracks", "listen_history"):
+        house.execute(
+            f"delete from raw_moovitamix.{table} where _dlt_valid_from = {at};"
+            f"update raw_moovitamix.{table} set _dlt_valid_to = null where _dlt_valid_to = {at}"
+        )
+    assert house.publish().tag == f"{FIRST_DAY}_2"
+    rows = house.rows()
+    for table in ("users", "tracks", "listen_history"):
+        assert rows[f"bronze.moovitamix_{table}"] == first_day[f"bronze.moovitamix_{table}"]
+
+
+def test_marts_that_were_built_in_place_are_replaced_whole(house: House) -> None:
+    house.publish()
+    warehouse = Warehouse(house.settings.database_url, house.settings.home)
+    warehouse.dbt("run", "--select", "dim_dates")
+    report = house.publish()
+    assert {"gold.fct_listens", "silver.int_users_versioned"} <= set(report.whole)
+    assert report.by_unit == ()
 
 
 def test_what_was_built_and_not_published_leaves_the_lake_as_it_is(house: House) -> None:
