@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from lake.publications import SCHEMA
 from lake.snapshot import APPLICATION
-from warehouse.database import library_url
+from warehouse.database import describe, library_url
 from warehouse.errors import LakeError
 from warehouse.settings import Settings
 
@@ -39,18 +39,25 @@ def open_catalog(settings: Settings) -> Iterator[SqlCatalog]:
         LakeError: It cannot be opened, or its tables are in another place.
     """
     url = library_url(settings, APPLICATION, {"search_path": SCHEMA})
-    catalog = SqlCatalog(
-        NAME,
-        **{
-            "uri": url.replace("postgresql://", "postgresql+psycopg://", 1),
-            "warehouse": str(settings.lake),
-            # of all that PyIceberg has, what reads every place that a lake can be in
-            "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
-        },
-    )
     try:
+        catalog = SqlCatalog(
+            NAME,
+            **{
+                "uri": url.replace("postgresql://", "postgresql+psycopg://", 1),
+                "warehouse": str(settings.lake),
+                # of all that PyIceberg has, what reads every place that a lake can be in
+                "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+            },
+        )
         for layer in LAYERS:
             catalog.create_namespace_if_not_exists(layer)
+    except SQLAlchemyError as error:
+        raise LakeError(
+            f"The lake's catalog, schema {SCHEMA} at {describe(settings)}, could not be opened "
+            f"({_cause(error)}): run `listenhouse lake publish` as the owner of the database, to "
+            "make it, or grant the user its tables (docs/lakehouse.md)."
+        ) from error
+    try:
         yield catalog
     finally:
         catalog.close()
@@ -96,18 +103,27 @@ def explained(settings: Settings, action: str, full_name: str) -> Iterator[None]
     Args:
         settings: Where the lake is.
         action: What could not be done, as `written`.
-        full_name: The table.
+        full_name: The table, or a file.
 
     Raises:
         LakeError: What went wrong in the block.
     """
     try:
         yield
-    except (OSError, pa.ArrowException, SQLAlchemyError, ValueError) as error:
-        lines = str(error).strip().splitlines()
-        cause = lines[0].rstrip(".") if lines else type(error).__name__
+    except (
+        CommitFailedException,
+        OSError,
+        pa.ArrowException,
+        SQLAlchemyError,
+        ValueError,
+    ) as error:
         raise LakeError(
-            f"The lake's table {full_name} could not be {action} in {settings.lake} ({cause}). "
+            f"The lake's {full_name} could not be {action} in {settings.lake} ({_cause(error)}). "
             "What was complete stays, and is what tags show. Mend the cause, then run `listenhouse "
             "lake publish`."
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

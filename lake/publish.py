@@ -83,12 +83,12 @@ class _Warehouse:
     Attributes:
         snapshot: Of PostgreSQL.
         crawls: The crawls that are committed, by their boundary.
-        ledger: For each model with units that wait, which of their keys are missing from one.
+        ledger: Models with units that wait.
     """
 
     snapshot: Snapshot
     crawls: dict[datetime, str]
-    ledger: dict[str, tuple[bool, bool, bool]]
+    ledger: set[str]
 
 
 def publish(
@@ -168,23 +168,10 @@ def _look(snapshot: Snapshot, landing: Sequence[LandingTable]) -> _Warehouse:
                 )
             )
         )
-    ledger = {
-        model_name: tuple(missing)
-        for model_name, *missing in snapshot.rows(
-            sql.SQL(
-                """
-                select
-                    model_name,
-                    bool_or(key_1 is null),
-                    bool_or(key_2 is null),
-                    bool_or(key_3 is null)
-                from {}
-                group by model_name
-                """
-            ).format(sql.Identifier(*LEDGER))
-        )
-    }
-    return _Warehouse(snapshot, crawls, ledger)
+    models = snapshot.rows(
+        sql.SQL("select distinct model_name from {}").format(sql.Identifier(*LEDGER))
+    )
+    return _Warehouse(snapshot, crawls, {name for (name,) in models})
 
 
 def _create(catalog: SqlCatalog, settings: Settings, source: LakeTable) -> Table:
@@ -212,11 +199,11 @@ def _find_change(warehouse: _Warehouse, source: LakeTable, table: Table) -> _Cha
     if current is None or current.summary is None or columns_of(table.schema()) != columns:
         return _Change()
     summary = current.summary.additional_properties
-    missing = warehouse.ledger.get(source.name, ()) if source.landing is None else ()
-    if any(missing[: max(1, len(source.unit))]):
-        return _Change()
+    waits = source.landing is None and source.name in warehouse.ledger
     if source.landing is None and source.unit:
-        return _Change(source.units_published()) if missing else None
+        return _Change(source.units_published()) if waits else None
+    if waits:
+        return _Change()
     if summary[_VERSION] == source.version:
         return None
     since = datetime.fromisoformat(summary[_BOUNDARY])
@@ -239,7 +226,7 @@ def _bring(
     units = change.units
     if units is not None:
         keys = _find_keys(snapshot, source, units)
-        touched, is_much = find_units(target, keys)
+        touched, is_much = ([], True) if keys is None else find_units(target, keys)
         if is_much:
             units = None
         else:
@@ -257,16 +244,24 @@ def _bring(
     return units is None
 
 
-def _find_keys(snapshot: Snapshot, source: LakeTable, units: sql.Composed) -> pa.Array:
-    """Units as texts, each once."""
+def _find_keys(snapshot: Snapshot, source: LakeTable, units: sql.Composed) -> pa.Array | None:
+    """Units as texts, each once; None where one lacks a key, by which nothing is found."""
     names = [sql.Identifier(name) for name in source.unit]
     texts = [sql.SQL("{}::text").format(name) for name in names]
     keys = snapshot.rows(
-        sql.SQL("select distinct concat_ws({}, {}) from ({}) as units ({})").format(
-            sql.Literal(KEY_SEPARATOR), sql.SQL(", ").join(texts), units, sql.SQL(", ").join(names)
+        sql.SQL(
+            "select distinct concat_ws({}, {}), num_nulls({}) > 0 from ({}) as units ({})"
+        ).format(
+            sql.Literal(KEY_SEPARATOR),
+            sql.SQL(", ").join(texts),
+            sql.SQL(", ").join(names),
+            units,
+            sql.SQL(", ").join(names),
         )
     )
-    return pa.array([key for (key,) in keys], pa.string())
+    if any(lacks_key for _, lacks_key in keys):
+        return None
+    return pa.array([key for key, _ in keys], pa.string())
 
 
 def _current(table: Table) -> int:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lake.catalog import LAYERS
+from lake.catalog import LAYERS, explained
 from lake.retention import files_below
 from warehouse.settings import Settings
 
@@ -48,7 +48,8 @@ def find_in_files(settings: Settings, sought: Sought) -> Iterator[str]:
         file_system, paths = files_below(f"{settings.lake}/{layer}")
         for path in paths:
             if path.endswith(".parquet"):
-                rows = pq.read_table(path, filesystem=file_system)
+                with explained(settings, "read", f"file {path}"):
+                    rows = pq.read_table(path, filesystem=file_system)
                 # landing has the source in its name
                 landed = re.search(r"/bronze/([^/]+)/", path)
                 if any(_says(rows, name, landed, sought) for name in rows.column_names):

@@ -123,6 +123,24 @@ def test_a_crawl_that_was_withdrawn_goes_from_landing_in_the_lake(house: House) 
         assert rows[f"bronze.moovitamix_{table}"] == first_day[f"bronze.moovitamix_{table}"]
 
 
+def test_a_record_that_is_of_nobody_changes_too(house: House) -> None:
+    house.publish()
+    house.execute(
+        """
+        update raw_moovitamix.listen_history set _dlt_valid_to = '2026-06-03 03:00+00'
+        where user_id is null;
+        insert into raw_moovitamix.listen_history (items, row_hash, _dlt_valid_from)
+        values ('[11]', 'of nobody', '2026-06-03 03:00+00');
+        create temporary table crawl as select * from raw_moovitamix.crawls limit 1;
+        update crawl set boundary_at = '2026-06-03 03:00+00';
+        insert into raw_moovitamix.crawls select * from crawl;
+        update intermediate.published_builds set boundary_at = '2026-06-03 03:00'
+        """
+    )
+    house.publish()
+    assert differing(house) == []
+
+
 def test_marts_that_were_built_in_place_are_replaced_whole(house: House) -> None:
     house.publish()
     warehouse = Warehouse(house.settings.database_url, house.settings.home)
@@ -278,7 +296,7 @@ def test_a_folder_that_cannot_be_written_is_said_of_the_table(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(data_files, "_dataframe_to_data_files", full)
-    with pytest.raises(LakeError, match=r"table \w+\.\w+ could not be written .*No space left"):
+    with pytest.raises(LakeError, match=r"lake's \w+\.\w+ could not be written .*No space left"):
         house.publish()
 
 
