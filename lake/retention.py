@@ -86,9 +86,12 @@ def _needed_files(table: Table) -> Iterator[str]:
     for snapshot in table.metadata.snapshots:
         yield snapshot.manifest_list
         for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path not in seen:
-                seen.add(manifest.manifest_path)
-                yield manifest.manifest_path
+            if manifest.manifest_path in seen:
+                continue
+            seen.add(manifest.manifest_path)
+            yield manifest.manifest_path
+            # others list what is gone
+            if manifest.has_added_files() or manifest.has_existing_files():
                 for entry in manifest.fetch_manifest_entry(table.io):
                     yield entry.data_file.file_path
 
