@@ -55,11 +55,8 @@ COMMAND = "listenhouse run"
 
 _MAX_WAIT = 3600
 
-_IMPORTED_AHEAD = (
-    "ingestion.load_command",
-    "operations.daily_run.dbt_build",
-    "recommender.retrain",
-)
+_IMPORTED_AHEAD = ("ingestion.load_command", "operations.daily_run.dbt_build")
+_IMPORTED_TO_RECOMMEND = "recommender.retrain"
 
 
 @dataclass
@@ -254,13 +251,16 @@ def _start_source(day: _Day, lock: psycopg.Connection) -> None:
 
     with day.record.step("source"):
         landed = count_crawls(lock, LANDING_SCHEMA)
-        start_source(day.settings, landed, _import_steps if day.options.is_whole else None)
+        ahead = partial(_import_steps, day.settings) if day.options.is_whole else None
+        start_source(day.settings, landed, ahead)
 
 
-def _import_steps() -> None:
+def _import_steps(settings: Settings) -> None:
     with without_collections():
         for module in _IMPORTED_AHEAD:
             import_module(module)
+        if settings.recommends:
+            import_module(_IMPORTED_TO_RECOMMEND)
 
 
 def _load(day: _Day, lock: psycopg.Connection) -> None:
@@ -274,10 +274,11 @@ def _load(day: _Day, lock: psycopg.Connection) -> None:
 
 def _build(day: _Day, lock: psycopg.Connection) -> None:
     from operations.daily_run.dbt_build import build  # noqa: PLC0415
-    from recommender.registry import import_mlflow  # noqa: PLC0415
 
     with day.record.step("build"):
         if day.options.is_whole and day.settings.recommends:
+            from recommender.registry import import_mlflow  # noqa: PLC0415
+
             # while dbt waits for the database
             Thread(target=import_mlflow, daemon=True).start()
         if day.parsing is not None:
