@@ -31,6 +31,9 @@ MAX_DAILY = 1096
 COHORTS = 12
 """Weeks of first listens that are followed, and for how many weeks."""
 
+MARTS = "marts"
+"""Where people read the marts of today."""
+
 _TABLES = (
     "fct_listens",
     "bridge_track_genres",
@@ -413,6 +416,12 @@ def _require_marts(connection: psycopg.Connection, schema: str) -> None:
             "select tablename from pg_tables where schemaname = %s", (schema,)
         )
     }
+    if not found and schema != MARTS:
+        raise DatabaseError(
+            f"There is no schema {schema} with marts in it: those of today are in {MARTS}, those "
+            "of a past day, as `dbt build --vars '{as_of: 2026-03-01}'` builds them, in "
+            "as_of_20260301_marts."
+        )
     missing = [table for table in _TABLES if table not in found]
     if missing:
         raise DatabaseError(

@@ -454,7 +454,7 @@ def test_the_command_writes_the_page(warehouse: Warehouse, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--schema", "no_such_marts"], "There is no no_such_marts.fct_listens"),
+        (["--schema", "no_such_marts"], "There is no schema no_such_marts with marts in it"),
         (["--output", "/dev/null/page.html"], "cannot be written to /dev/null/page.html"),
     ],
 )
