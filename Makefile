@@ -35,10 +35,14 @@ cov: .venv/dev ## Run the tests and write coverage to htmlcov/
 
 docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one file that opens offline
 	@dbt docs generate --static
+	@echo "Open $(or $(DBT_TARGET_PATH),target)/static_index.html in a browser."
 
+# without a catalog, so not where `make docs` writes
+site: export DBT_TARGET_PATH := $(or $(DBT_TARGET_PATH),target/site)
 site: .venv/dev ## Write the documentation's site to site/; it opens offline, at site/index.html
 	@dbt --quiet parse && dbt --quiet docs generate --static --empty-catalog --no-compile
 	@NO_MKDOCS_2_WARNING=1 mkdocs build $(if $(SITE),--site-dir $(SITE))
+	@echo "Open $(or $(SITE),site)/index.html in a browser."
 
 pages: .venv/run ## Write the health page and the listening dashboard to .listenhouse/pages, files that open offline
 	@listenhouse pages

@@ -102,7 +102,7 @@ def decide(
     )
     return Decision(
         promote=objection is None,
-        reason=objection or f"Better than the champion: ndcg@20 {_written(over_champion)}.",
+        reason=objection or f"Better than {_rival(contest)}: ndcg@20 {_written(over_champion)}.",
         difference=over_champion.value,
         lower=over_champion.lower,
         upper=over_champion.upper,
@@ -152,7 +152,7 @@ def _too_little(contest: Contest, holdout: Holdout, thresholds: Thresholds) -> s
 
 def _not_better(contest: Contest, over_champion: Interval, over_popularity: Interval) -> str | None:
     if over_champion.lower <= 0:
-        return f"Not surely better than the champion: ndcg@20 {_written(over_champion)}."
+        return f"Not surely better than {_rival(contest)}: ndcg@20 {_written(over_champion)}."
     if over_popularity.lower <= 0 and not _is_popularity(contest):
         return f"Not surely better than popularity: ndcg@20 {_written(over_popularity)}."
     return None
@@ -170,6 +170,12 @@ def _worse_segment(gain: Values, holdout: Holdout, thresholds: Thresholds, seed:
 
 def _is_popularity(contest: Contest) -> bool:
     return np.array_equal(contest.challenger, contest.popularity)
+
+
+def _rival(contest: Contest) -> str:
+    """The champion, by its name where that is popularity, as it is before the first promotion."""
+    is_popularity = np.array_equal(contest.champion, contest.popularity)
+    return "popularity" if is_popularity else "the champion"
 
 
 def _written(interval: Interval) -> str:

@@ -169,6 +169,10 @@ def read_listens(settings: Settings, interactions: Interactions) -> Listens:
     return Listens(joined_users[order], _joined(tracks, np.int32)[order], observed_at[order])
 
 
+_NOT_BUILT = ("3F000", "42P01")
+"""PostgreSQL's codes for a schema and a table that are not there."""
+
+
 @contextmanager
 def _reading(settings: Settings) -> Iterator[dbapi.Cursor]:
     """A cursor that sees one snapshot of the database."""
@@ -180,6 +184,11 @@ def _reading(settings: Settings) -> Iterator[dbapi.Cursor]:
             cursor.execute("set transaction isolation level repeatable read read only")
             yield cursor
     except dbapi.Error as error:
+        if error.sqlstate in _NOT_BUILT:
+            raise DatabaseError(
+                "There are no marts to recommend from yet: run `listenhouse run`, or `dbt build` "
+                "where a load was landed already."
+            ) from error
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DatabaseError(
             f"The marts could not be read ({cause}): run `dbt build`, and check that the user in "

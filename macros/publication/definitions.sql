@@ -10,13 +10,34 @@
     {%- for changes in (table_changes(tables), view_changes(views)) -%}
         {%- set statements = run_query(changes).columns[0].values() -%}
         {%- if statements -%}
-            {%- do run_query(
-                "set local lock_timeout = '1s'; " ~ statements | join(';\n')
-                ~ '; set local lock_timeout = 0'
-            ) -%}
+            {%- do run_query(when_nobody_holds_a_table(statements)) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- do execute_all(comment_changes(models)) -%}
+{%- endmacro %}
+
+{#- Statements that lock tables as a whole. Each try waits for a second, as queries that come later
+    wait behind it, and lets go of what it has locked before the next one. -#}
+{% macro when_nobody_holds_a_table(statements) -%}
+do $publication$
+begin
+    for nth_try in 1..10 loop
+        begin
+            set local lock_timeout = '1s';
+            {{ statements | join(';\n') }};
+            set local lock_timeout = 0;
+            return;
+        exception when lock_not_available then
+            if nth_try = 10 then
+                raise exception using message =
+                    'Not published: columns, indexes or views of a published table change, and a '
+                    || 'query holds it all the time. Wait for it, or end it, and run dbt again.';
+            end if;
+            perform pg_sleep(1);
+        end;
+    end loop;
+end
+$publication$
 {%- endmacro %}
 
 {#- Tables that people do not have yet, empty, and views. -#}

@@ -289,6 +289,8 @@
         delete from {{ published }} {{ changed }};
         insert into {{ published }} ({{ columns }})
         select {{ columns }} from {{ candidate }} {{ changed }}
+        {#- rows that stand together there do so here, as BRIN indexes ask #}
+        order by ctid
     {%- else -%}
         delete from {{ published }};
         insert into {{ published }} ({{ columns }}) select {{ columns }} from {{ candidate }}

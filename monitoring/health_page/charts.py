@@ -18,6 +18,9 @@ from monitoring.health_page.tables import in_order
 from monitoring.health_page.verdict import count_tests, run_tone
 from monitoring.page.svg_charts import Bar, Caption, Share, bar_chart, share_bar
 
+_USUAL_RUNS = 5
+"""From how many runs on a 95th percentile is more than the longest of a few."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -40,7 +43,6 @@ def draw_runs(data: HealthData) -> Markup:
     """The runs as bars of their duration, coloured by how they ended."""
     longest = max((run.duration_seconds or 0 for run in data.runs), default=0)
     divisor, unit = _time_unit(longest)
-    succeeded = sum(run.status == "succeeded" for run in data.runs)
     steps = {
         run_id: ", ".join(
             f"{step.step_name} {wording.duration(step.duration_seconds)}" for step in group
@@ -62,14 +64,21 @@ def draw_runs(data: HealthData) -> Markup:
         Caption(
             "runs-chart",
             "Duration of the last runs",
-            f"{succeeded} of {wording.counted(len(data.runs), 'run')} succeeded; "
-            f"the longest took {wording.duration(longest)}.",
+            f"{count_runs(data.runs)}; the longest took {wording.duration(longest)}.",
         ),
         bars,
         _run_labels(data.runs),
         unit,
         height=110,
     )
+
+
+def count_runs(runs: Sequence[Run]) -> str:
+    """How many runs succeeded; one that is under way has not failed."""
+    running = sum(run.status == "running" for run in runs)
+    succeeded = sum(run.status == "succeeded" for run in runs)
+    counted = f"{succeeded} of {wording.counted(len(runs) - running, 'run')} succeeded"
+    return f"{counted}, {running} is running" if running else counted
 
 
 def draw_steps(data: HealthData) -> list[Panel]:
@@ -112,17 +121,21 @@ def draw_tests(data: HealthData) -> Markup:
 
 def _step_panel(name: str, runs: Sequence[Run], steps: Mapping[UUID, StepTime]) -> Panel:
     seconds = [
-        each or 0 for step in steps.values() for each in (step.duration_seconds, step.p95_seconds)
+        each or 0 for step in steps.values() for each in (step.duration_seconds, _usual_limit(step))
     ]
     divisor, unit = _time_unit(max(seconds))
     last_run = _last_of(runs, steps)
     last = steps[last_run.run_id]
     reading = f"{wording.duration(last.duration_seconds)} {_when(last_run, runs)}"
-    if last.p95_seconds is not None:
-        reading += (
-            f"; usually {wording.duration(last.median_seconds)}, "
-            f"95 % up to {wording.duration(last.p95_seconds)}"
-        )
+    if last.status != "succeeded":
+        reading += f", {last.status}"
+    limit = _usual_limit(last)
+    if limit is None:
+        missing = wording.counted(_USUAL_RUNS - last.usual_count, "more run")
+        reading += f"; the usual range needs {missing}"
+    else:
+        usual = wording.duration(last.median_seconds)
+        reading += f"; usually {usual}, 95 % up to {wording.duration(limit)}"
     slow = sum(step.is_slow for step in steps.values())
     return Panel(
         title=wording.name(name).capitalize(),
@@ -148,14 +161,20 @@ def _step_bar(run: Run, step: StepTime, divisor: float) -> Bar:
     label += f", {wording.duration(step.duration_seconds)}"
     if step.is_slow:
         label += ", slow"
-    if step.p95_seconds is not None:
-        label += f"; p95 before it {wording.duration(step.p95_seconds)}"
+    limit = _usual_limit(step)
+    if limit is not None:
+        label += f"; p95 before it {wording.duration(limit)}"
     return Bar(
         value=_divided(step.duration_seconds, divisor),
         label=label,
         tone=_step_tone(step),
-        limit=_divided(step.p95_seconds, divisor),
+        limit=_divided(limit, divisor),
     )
+
+
+def _usual_limit(step: StepTime) -> float | None:
+    """The 95th percentile of the runs before; None while they are too few to have one."""
+    return step.p95_seconds if step.usual_count >= _USUAL_RUNS else None
 
 
 def _step_tone(step: StepTime) -> str:

@@ -72,7 +72,7 @@ class Run:
 
 @dataclass(frozen=True)
 class StepTime:
-    """How long a step of a run took; `p95_seconds` is what its runs before let expect."""
+    """How long a step of a run took; `p95_seconds` is that of the `usual_count` runs before it."""
 
     run_id: UUID
     step_name: str
@@ -80,6 +80,7 @@ class StepTime:
     duration_seconds: float | None
     median_seconds: float | None
     p95_seconds: float | None
+    usual_count: int
     is_slow: bool
 
 

@@ -109,7 +109,7 @@ def render_page(data: HealthData, made_at: datetime) -> str:
             "shown_runs": {run.run_id for run in data.runs},
             "latest_runs": data.runs[: -_LATEST_RUNS - 1 : -1],
             "earlier_runs": data.runs[-_LATEST_RUNS - 1 :: -1],
-            "succeeded_count": sum(run.status == "succeeded" for run in data.runs),
+            "counted_runs": charts.count_runs(data.runs),
             "runs_chart": charts.draw_runs(data),
             "steps": charts.draw_steps(data),
             "volumes": volumes.draw_volumes(data),

@@ -31,6 +31,9 @@ MAX_DAILY = 1096
 COHORTS = 12
 """Weeks of first listens that are followed, and for how many weeks."""
 
+MARTS = "marts"
+"""Where people read the marts of today."""
+
 _TABLES = (
     "fct_listens",
     "bridge_track_genres",
@@ -43,12 +46,57 @@ _TABLES = (
     "rpt_weekly_active_listeners",
 )
 
+# Listens of a source's first crawl are dated by their records, weeks or months late, unless the
+# source says when each was played. What it is known of begins on the day after them; before it
+# they count in totals of the whole time, and in nothing that has a day.
+_KNOWN_FROM: LiteralString = """
+    with
+
+    crawled as (
+        select
+            source_name,
+            listened_at_source,
+            listened_date,
+            first_observed_at,
+            min(first_observed_at) over (partition by source_name) as first_crawl_at
+        from fct_listens
+    )
+
+    select
+        source_name,
+        bool_and(listened_at_source = 'played_at') as has_times,
+        case
+            when bool_and(listened_at_source = 'played_at')
+                then date_trunc('week', min(listened_date))::date
+            else 1 + coalesce(
+                max(listened_date) filter (
+                    where
+                        listened_at_source = 'record_updated_at'
+                        and first_observed_at = first_crawl_at
+                ),
+                min(first_crawl_at)::date
+            )
+        end as known_from
+    from crawled
+    group by source_name
+"""
+
+_KNOWN: LiteralString = """
+    known as (
+        select *
+        from unnest(%(sources)s::text[], %(known_from)s::date[]) as known (source_name, known_from)
+    ),
+"""
+
 # A listen is in the selection of everything, number 0, and in that of each chosen genre of its
 # track; what reports have of everything is counted here for the genres only. Its age is the
-# shortest period that it is in.
+# shortest period that it is in: before its source is known, none but the last.
 _SELECTED: LiteralString = """
     chosen_genres as (
-        select genre_key, array_position(%(genres)s::text[], coalesce(genre_name, '')) as selection
+        select
+            genre_key,
+            source_name,
+            array_position(%(genres)s::text[], coalesce(genre_name, '')) as selection
         from dim_genres
         where coalesce(genre_name, '') = any(%(genres)s::text[])
     ),
@@ -65,11 +113,15 @@ _SELECTED: LiteralString = """
     listens as (
         select
             selections.selection,
-            width_bucket(%(last_day)s::date - fct_listens.listened_date, %(periods)s::int[]) as age,
+            width_bucket(
+                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
+                %(periods)s::int[]
+            ) as age,
             date_trunc('week', fct_listens.listened_date)::date as week,
             fct_listens.*
         from fct_listens
         inner join selections on fct_listens.track_key = selections.track_key
+        inner join known on fct_listens.source_name = known.source_name
     ),
 
     periods as (
@@ -83,15 +135,11 @@ _SPAN: LiteralString = """
         max(listened_date),
         count(*),
         count(*) filter (where listened_at_source <> 'first_observed_at'),
-        count(*) filter (
-            where listened_at_source <> 'first_observed_at' and listened_at <> listened_date
-        )
+        count(*) filter (where listened_at_source = 'played_at' and listened_at <> listened_date)
     from fct_listens
 """
 
 _GENRES: LiteralString = """
-    with
-
     ranked as (
         select
             period,
@@ -103,8 +151,12 @@ _GENRES: LiteralString = """
             ) as place
         from rpt_daily_genre_listens as days
         inner join dim_genres on days.genre_key = dim_genres.genre_key
+        inner join known on days.source_name = known.source_name
         inner join generate_series(0, cardinality(%(periods)s::int[])) as period
-            on width_bucket(%(last_day)s::date - days.listened_date, %(periods)s::int[]) <= period
+            on width_bucket(
+                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
+                %(periods)s::int[]
+            ) <= period
         group by 1, 2
     )
 
@@ -116,16 +168,21 @@ _GENRES: LiteralString = """
 
 _DAYS: LiteralString = """
     , days as (
-        select 0 as selection, listened_date, listen_count from rpt_daily_track_listens
+        select 0 as selection, source_name, listened_date, listen_count from rpt_daily_track_listens
         union all
-        select chosen_genres.selection, genre_days.listened_date, genre_days.listen_count
+        select
+            chosen_genres.selection,
+            genre_days.source_name,
+            genre_days.listened_date,
+            genre_days.listen_count
         from rpt_daily_genre_listens as genre_days
         inner join chosen_genres on genre_days.genre_key = chosen_genres.genre_key
     )
 
     select selection, listened_date, sum(listen_count)
     from days
-    where listened_date >= %(first_charted_day)s
+    inner join known on days.source_name = known.source_name
+    where listened_date >= greatest(known.known_from, %(first_charted_day)s)
     group by 1, 2
 """
 
@@ -140,21 +197,24 @@ _WEEKS: LiteralString = """
     numbered as (
         select
             selection,
+            source_name,
             week,
             week = min(week) over (partition by selection, source_name, user_id) as is_new
         from active
     ),
 
     weeks as (
-        select 0 as selection, week_start_date as week, listener_count, new_listener_count
+        select
+            0 as selection, source_name, week_start_date as week, listener_count, new_listener_count
         from rpt_weekly_active_listeners
         union all
-        select selection, week, 1, is_new::int from numbered
+        select selection, source_name, week, 1, is_new::int from numbered
     )
 
     select selection, week, sum(listener_count), sum(new_listener_count)
     from weeks
-    where week >= %(first_charted_day)s::date - 6
+    inner join known on weeks.source_name = known.source_name
+    where week >= greatest(known.known_from, %(first_charted_day)s::date - 6)
     group by 1, 2
 """
 
@@ -195,11 +255,15 @@ _TRACKS: LiteralString = """
     , counted as (
         select
             0 as selection,
-            width_bucket(%(last_day)s::date - listened_date, %(periods)s::int[]) as age,
+            width_bucket(
+                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
+                %(periods)s::int[]
+            ) as age,
             source_name,
             track_id,
             sum(listen_count) as listen_count
         from rpt_daily_track_listens
+        inner join known using (source_name)
         group by 1, 2, 3, 4
         union all
         select selection, age, source_name, track_id, count(*)
@@ -244,10 +308,14 @@ _ARTISTS: LiteralString = """
     , counted as (
         select
             0 as selection,
-            width_bucket(%(last_day)s::date - listened_date, %(periods)s::int[]) as age,
+            width_bucket(
+                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
+                %(periods)s::int[]
+            ) as age,
             artist_key,
             sum(listen_count) as listen_count
         from rpt_daily_artist_listens
+        inner join known using (source_name)
         group by 1, 2, 3
         union all
         select listens.selection, listens.age, dim_tracks.artist_key, count(*)
@@ -288,7 +356,7 @@ _HOURS: LiteralString = """
             (extract(isodow from listened_at) - 1) * 24 + extract(hour from listened_at) as cell,
             count(*) as listen_count
         from listens
-        where listened_at_source <> 'first_observed_at'
+        where listened_at_source = 'played_at'
         group by 1, 2, 3
     )
 
@@ -299,8 +367,6 @@ _HOURS: LiteralString = """
 """
 
 _COHORTS: LiteralString = """
-    with
-
     active as (
         select
             source_name, user_id, date_trunc('week', listened_date)::date as week
@@ -309,9 +375,17 @@ _COHORTS: LiteralString = """
         group by 1, 2, 3
     ),
 
-    followed as (
-        select week, min(week) over (partition by source_name, user_id) as first_week
+    observed as (
+        select
+            source_name, week, min(week) over (partition by source_name, user_id) as first_week
         from active
+    ),
+
+    followed as (
+        select observed.week, observed.first_week
+        from observed
+        inner join known on observed.source_name = known.source_name
+        where observed.first_week >= known.known_from
     ),
 
     recent as (
@@ -344,13 +418,15 @@ class ListeningData:
         last_day: Day of the last listen, which periods end at.
         listen_count: Rows of the fact.
         timed_count: Those with a time of the source's own, played or updated, not a crawl's.
-        has_hours: Whether those times hold more than a day.
-        first_charted_day: Where `days` begin.
+        has_hours: Whether a source says at which time of the day listens were played.
+        known_from: From when on days are known of every source; None where every source says when
+            each listen was played.
+        first_charted_day: Where `days` begin; after `last_day` where no day is known yet.
         genres: Names of the genres to filter by, most heard first; an empty one stands for
             tracks without a genre.
         genre_charts: By period: genre and listens, most heard first.
         days: By selection: listens of each day from `first_charted_day` to `last_day`.
-        first_week: The Monday that `active` and `new` begin at.
+        first_week: The Monday that `active` and `new` begin at, of the first week that is known.
         active: By selection: listeners of each week.
         new: By selection: those of them who listened for the first time.
         totals: By selection and period: listens, listeners and tracks.
@@ -366,6 +442,7 @@ class ListeningData:
     listen_count: int
     timed_count: int
     has_hours: bool
+    known_from: date | None
     first_charted_day: date | None
     genres: Sequence[str]
     genre_charts: Sequence[Sequence[tuple[str, int]]]
@@ -413,6 +490,12 @@ def _require_marts(connection: psycopg.Connection, schema: str) -> None:
             "select tablename from pg_tables where schemaname = %s", (schema,)
         )
     }
+    if not found and schema != MARTS:
+        raise DatabaseError(
+            f"There is no schema {schema} with marts in it: those of today are in {MARTS}, those "
+            "of a past day, as `dbt build --vars '{as_of: 2026-03-01}'` builds them, in "
+            "as_of_20260301_marts."
+        )
     missing = [table for table in _TABLES if table not in found]
     if missing:
         raise DatabaseError(
@@ -426,9 +509,11 @@ def _count(connection: psycopg.Connection) -> ListeningData:
     first_day, last_day, listen_count, timed_count, timed_to_the_hour = span
     if last_day is None:
         return ListeningData(
-            None, None, 0, 0, False, None, [], [], [], None, [], [], [], [], [], [], []
+            None, None, 0, 0, False, None, None, [], [], [], None, [], [], [], [], [], [], []
         )
-    first_charted_day = max(first_day, last_day - timedelta(days=MAX_DAILY - 1))
+    sources = connection.execute(_KNOWN_FROM).fetchall()
+    earliest = min(known_from for _, _, known_from in sources)
+    first_charted_day = max(first_day, last_day - timedelta(days=MAX_DAILY - 1), earliest)
     parameters: dict[str, Any] = {
         "last_day": last_day,
         "first_charted_day": first_charted_day,
@@ -436,19 +521,27 @@ def _count(connection: psycopg.Connection) -> ListeningData:
         "genre_count": GENRES,
         "chart_length": CHART_LENGTH,
         "cohorts": COHORTS,
+        "sources": [source_name for source_name, _, _ in sources],
+        "known_from": [known_from for _, _, known_from in sources],
+        # days: more than any period has
+        "older": 10**6,
     }
     genre_charts: list[list[tuple[str, int]]] = [[] for _ in range(len(PERIODS) + 1)]
-    for period, name, count in connection.execute(_GENRES, parameters):
+    ranked: LiteralString = "with " + _KNOWN + _GENRES
+    for period, name, count in connection.execute(ranked, parameters):
         genre_charts[period].append((name, count))
     genres = [name for name, _ in genre_charts[-1]]
     parameters["genres"] = genres
 
     def rows(statement: LiteralString) -> list[tuple[Any, ...]]:
-        selected: LiteralString = "with " + _SELECTED + statement
+        selected: LiteralString = "with " + _KNOWN + _SELECTED + statement
         return connection.execute(selected, parameters).fetchall()
 
+    cohorts: LiteralString = "with " + _KNOWN + _COHORTS
     selections = len(genres) + 1
+    # a week is known when all of its days are
     first_week = _monday(first_charted_day)
+    first_week += timedelta(days=7 if first_week < earliest else 0)
     weeks = rows(_WEEKS)
     day_counts = {(selection, day): count for selection, day, count in rows(_DAYS)}
     week_range = _range(first_week, _monday(last_day), 7)
@@ -458,6 +551,9 @@ def _count(connection: psycopg.Connection) -> ListeningData:
         listen_count=listen_count,
         timed_count=timed_count,
         has_hours=timed_to_the_hour > 0,
+        known_from=max(
+            (known_from for _, has_times, known_from in sources if not has_times), default=None
+        ),
         first_charted_day=first_charted_day,
         genres=genres,
         genre_charts=[chart[:CHART_LENGTH] for chart in genre_charts],
@@ -469,7 +565,7 @@ def _count(connection: psycopg.Connection) -> ListeningData:
         tracks=_charts(selections, rows(_TRACKS)),
         artists=_charts(selections, rows(_ARTISTS)),
         hours=_hours(selections, rows(_HOURS) if timed_to_the_hour else []),
-        cohorts=_cohorts(last_day, connection.execute(_COHORTS, parameters).fetchall()),
+        cohorts=_cohorts(last_day, connection.execute(cohorts, parameters).fetchall()),
     )
 
 

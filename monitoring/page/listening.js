@@ -41,6 +41,11 @@
   // ---- what is chosen
 
   const lastDay = dateOf(data.last_day);
+  const knownFrom = data.known_from && dateOf(data.known_from);
+  const known = knownFrom ? ` Known from ${dayMonthYear(knownFrom)} on.` : "";
+  const notKnown = knownFrom
+    ? `Not shown yet: days are known from ${dayMonthYear(knownFrom)} on. What the first crawl found is older, and the source does not say when it was played.`
+    : null;
   const days = series(dateOf(data.first_charted_day), data.days[0].length, 1);
   const weeks = series(dateOf(data.first_week), data.active[0].length, 7);
 
@@ -177,6 +182,8 @@
 
   // ---- the charts: what each says, draws and lists
 
+  const notShown = (head) => ({ isEmpty: true, empty: notKnown, reading: "", head, rows: [] });
+
   const listening = {
     days: (state) => {
       const counts = data.days[state.selection];
@@ -189,11 +196,13 @@
       });
       const highest = shown.indexOf(Math.max(...shown));
       const unseen = state.period === ALL ? state.totals[0] - sum(shown) : 0;
+      if (!shown.length) return notShown(["Day", "Listens", "7-day mean"]);
       return {
         isEmpty: sum(shown) === 0,
         reading:
           `${count(sum(shown) / shown.length)} a day on average; most on ` +
           `${weekdayDate(dates[highest])}, ${plain.format(shown[highest])}.` +
+          known +
           (unseen ? ` ${plain.format(unseen)} earlier listens are in the totals only.` : ""),
         option: (width) => {
           const bars = shown.length <= 92;
@@ -272,12 +281,13 @@
     },
 
     weeks: (state) => {
+      if (!weeks.length) return notShown(["Week of", "Listeners", "New"]);
       const periodStart = days[days.length - state.length].getTime();
       const start = weeks.findIndex((week) => week.getTime() + 7 * DAY > periodStart);
       const dates = weeks.slice(start);
       const active = data.active[state.selection].slice(start);
       const fresh = data.new[state.selection].slice(start);
-      const known = active.map((value, index) => value - fresh[index]);
+      const returning = active.map((value, index) => value - fresh[index]);
       const highest = active.indexOf(Math.max(...active));
       const isPart = lastDay.getTime() - weeks[weeks.length - 1].getTime() < 6 * DAY;
       const ofPart = (index) => (isPart && index === active.length - 1 ? { opacity: 0.5 } : {});
@@ -285,7 +295,7 @@
         isEmpty: sum(active) === 0,
         reading:
           `Most in the week of ${dayMonthYear(dates[highest])}: ${plain.format(active[highest])}, ` +
-          `${plain.format(fresh[highest])} of them new.` +
+          `${plain.format(fresh[highest])} of them new.${known}` +
           (isPart ? ` The last week ends on ${dayMonth(lastDay)}.` : ""),
         option: (width) => ({
           ...base(),
@@ -302,7 +312,7 @@
               `${counted(active[dataIndex], "listener", "listeners")}, ${plain.format(fresh[dataIndex])} new`,
           },
           series: [
-            ["Listened before", known, ink.quiet],
+            ["Listened before", returning, ink.quiet],
             ["New", fresh, ink.accent],
           ].map(([name, values, color]) => ({
             name, type: "bar", stack: "listeners", barCategoryGap: "22%", barMaxWidth: 44, itemStyle: { color },
@@ -324,8 +334,8 @@
       const highest = Math.max(0.01, ...cohorts.flatMap(({ counts }) => counts.slice(1).map((value) => value / counts[0])));
       return {
         isEmpty: cohorts.length === 0,
-        empty: "Not shown: no week of first listens is followed by another whole week yet.",
-        reading: `Per cent of each week's new listeners who listen again, by weeks since; ${percent(after1)} do a week later. No filter applies.`,
+        empty: `Not shown yet: no week of first listens is followed by another whole week.${known}`,
+        reading: `Per cent of each week's new listeners who listen again, by weeks since; ${percent(after1)} do a week later.${known} No filter applies.`,
         height: cohorts.length * 24 + 70,
         option: (width) => {
           const shown = Math.min(longest, width < 420 ? 8 : 12);
@@ -388,7 +398,7 @@
         isEmpty: highest === 0,
         empty: `No listens${genreInWords(state)} with a time of day ${periodInWords(state)}.`,
         reading: highest
-          ? `Most on ${WEEKDAYS[Math.floor(busiest / 24)]} from ${hour(busiest % 24)} UTC. These are times of record updates: see below.`
+          ? `Most on ${WEEKDAYS[Math.floor(busiest / 24)]} from ${hour(busiest % 24)} UTC.`
           : "",
         height: Math.max(270, data.cohorts.length * 24 + 70),
         option: (width) => ({
@@ -494,7 +504,10 @@
     show("total-each", listeners ? plain.format(Math.round((10 * listens) / listeners) / 10) : "–");
     const before = data.days[state.selection].slice(-2 * state.length, -state.length);
     const change = sum(before) ? Math.round(100 * (listens / sum(before) - 1)) : null;
-    const isComparable = state.period !== ALL && before.length === state.length && change !== null;
+    const since = days[days.length - 2 * state.length];
+    const isComparable =
+      state.period !== ALL && state.length === data.periods[state.period] &&
+      since !== undefined && change !== null && (!knownFrom || since >= knownFrom);
     show("change-listens", isComparable
       ? `${change < 0 ? "−" : "+"}${Math.abs(change)} % on the ${state.length} days before`
       : "");

@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from operations.daily_run.audit import Audit
 from operations.daily_run.garbage_collection import without_collections
+from operations.daily_run.kept_sessions import kept_sessions
 from operations.publication import published_boundary, unpublished_reason
 from warehouse.errors import StepFailedError
 from warehouse.ops.run_record import RunRecord
@@ -100,7 +101,7 @@ def build(
     Raises:
         StepFailedError: A model or a test failed, or the database went away; names each.
     """
-    with without_collections():
+    with without_collections(), kept_sessions():
         return _build(record, connection, tested=tested, full_audit=full_audit, then=then)
 
 

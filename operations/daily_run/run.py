@@ -28,7 +28,6 @@ from operations.daily_run.heartbeat import Signal, heartbeats, ping
 from operations.daily_run.parse_ahead import Parsing, parsing_ahead
 from operations.daily_run.time_limit import time_limit
 from operations.daily_run.unfinished_run import find_resume_point
-from operations.lakehouse import publish_to_lake
 from operations.services.start_stop import start_postgres, start_source
 from warehouse.daily_steps import ALERTS, DATABASE, LAKE, Step
 from warehouse.database import connect
@@ -58,11 +57,8 @@ COMMAND = "listenhouse run"
 
 _MAX_WAIT = 3600
 
-_IMPORTED_AHEAD = (
-    "ingestion.load_command",
-    "operations.daily_run.dbt_build",
-    "recommender.retrain",
-)
+_IMPORTED_AHEAD = ("ingestion.load_command", "operations.daily_run.dbt_build")
+_IMPORTED_TO_RECOMMEND = "recommender.retrain"
 
 
 @dataclass
@@ -259,13 +255,16 @@ def _start_source(day: _Day, lock: psycopg.Connection) -> None:
 
     with day.record.step("source"):
         landed = count_crawls(lock, LANDING_SCHEMA)
-        start_source(day.settings, landed, _import_steps if day.options.is_whole else None)
+        ahead = partial(_import_steps, day.settings) if day.options.is_whole else None
+        start_source(day.settings, landed, ahead)
 
 
-def _import_steps() -> None:
+def _import_steps(settings: Settings) -> None:
     with without_collections():
         for module in _IMPORTED_AHEAD:
             import_module(module)
+        if settings.recommends:
+            import_module(_IMPORTED_TO_RECOMMEND)
 
 
 def _load(day: _Day, lock: psycopg.Connection) -> None:
@@ -279,10 +278,11 @@ def _load(day: _Day, lock: psycopg.Connection) -> None:
 
 def _build(day: _Day, lock: psycopg.Connection) -> None:
     from operations.daily_run.dbt_build import build  # noqa: PLC0415
-    from recommender.registry import import_mlflow  # noqa: PLC0415
 
     with day.record.step("build"):
         if day.options.is_whole and day.settings.recommends:
+            from recommender.registry import import_mlflow  # noqa: PLC0415
+
             # while dbt waits for the database
             Thread(target=import_mlflow, daemon=True).start()
         if day.parsing is not None:
@@ -306,6 +306,8 @@ def _recommend(day: _Day, lock: psycopg.Connection) -> None:
 
 
 def _publish_to_lake(day: _Day, lock: psycopg.Connection) -> None:
+    from operations.lakehouse import publish_to_lake  # noqa: PLC0415
+
     with day.record.step(LAKE):
         day.report.lake = publish_to_lake(day.settings, lock)
 

@@ -231,6 +231,19 @@ def test_a_publication_that_is_cut_off_publishes_nothing(
     assert published(house) == candidates(house) != before
 
 
+def _end_when_waited_for(url: str, long_query: psycopg.Connection) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        waits: tuple[object, ...] | None = None
+        while not waits and not long_query.closed:
+            time.sleep(0.05)
+            waits = connection.execute(
+                "select 1 from pg_stat_activity where wait_event = 'PgSleep'"
+                " and query like '%do $publication$%'"
+            ).fetchone()
+    if waits:
+        long_query.rollback()
+
+
 def test_columns_indexes_and_comments_follow_the_model(house: Warehouse) -> None:
     house.execute(
         """
@@ -244,7 +257,13 @@ def test_columns_indexes_and_comments_follow_the_model(house: Warehouse) -> None
         delete from intermediate.model_builds where model_name = 'dim_users'
         """
     )
-    house.dbt(*BUILD)
+    with psycopg.connect(house.url) as long_query:
+        # holds the table until the first try has given up
+        long_query.execute("select * from marts.dim_users limit 1")
+        thread = threading.Thread(target=_end_when_waited_for, args=(house.url, long_query))
+        thread.start()
+        house.dbt(*BUILD)
+        thread.join()
     names = """
         select array_agg(column_name::text order by column_name)
         from information_schema.columns where table_schema = '{}' and table_name = 'dim_users'

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from ingestion.load_command import run_load
 from monitoring import wording
+from monitoring.health_page.charts import count_runs, draw_steps
 from monitoring.health_page.data import (
     DAYS,
     DECISIONS,
@@ -280,7 +281,20 @@ def test_the_runs_are_those_recorded(browser: Browser, file: Path, watched: Ware
             assert (f"{failed_step}:" in words) == (status == "failed")
             assert ("The API" in words) == (status == "failed")
         succeeded = sum(run[1] == "succeeded" for run in recorded)
-        assert f"{succeeded} of {len(recorded)}" in page.inner_text("#today")
+        assert f"{succeeded} of {len(recorded)} runs succeeded" in page.inner_text("#today")
+
+
+def test_few_runs_have_no_usual_range_and_one_under_way_is_no_failure(data: HealthData) -> None:
+    *earlier, last = data.runs
+    running = replace(data, runs=[*earlier, replace(last, status="running")])
+    counted = count_runs(running.runs)
+    assert counted.startswith(f"{sum(run.status == 'succeeded' for run in earlier)} of ")
+    assert f" of {len(earlier)} runs succeeded, 1 is running" in counted
+
+    few = [replace(step, usual_count=2, status="failed") for step in data.steps]
+    for panel in draw_steps(replace(data, steps=few)):
+        assert ", failed; the usual range needs 3 more runs." in panel.reading
+        assert "p95" not in panel.drawing
 
 
 def test_the_figures_are_those_of_the_warehouse(

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page
 from monitoring.listening_page.data import PERIODS, ListeningData, read_listening
 from monitoring.listening_page.page import render_page, write_page
 from tests.commands import run_command
+from tests.conftest import copied_database
 from tests.dbt_project.warehouse_build import Warehouse
 from tests.monitoring.browsing import VIEWPORTS, opened_page, overlaps
 from warehouse.settings import PROJECT_ROOT, Settings
@@ -105,6 +106,15 @@ def opened(
     """Opens the page."""
     with opened_page(browser, file, viewport, scheme) as page:
         yield Seen(page)
+
+
+@pytest.fixture(scope="module")
+def warehouse(warehouse: Warehouse) -> Iterator[Warehouse]:
+    """A copy of the month whose source says when each listen was played: all days are known."""
+    with copied_database(warehouse.url, "listening_page") as url:
+        played = Warehouse(url, warehouse.folder)
+        played.execute("update marts.fct_listens set listened_at_source = 'played_at'")
+        yield played
 
 
 @pytest.fixture(scope="module")
@@ -387,10 +397,10 @@ def test_marts_without_a_listen_make_a_page_that_says_so(
 
 
 @pytest.mark.parametrize(
-    ("schema", "changed", "reason"),
+    ("schema", "changed"),
     [
-        ("crawled_marts", "listened_at_source = 'first_observed_at'", "gives no times of its own"),
-        ("daily_marts", "listened_at = listened_date", "gives days, without a time of day"),
+        ("updated_marts", "listened_at_source = 'record_updated_at'"),
+        ("daily_marts", "listened_at = listened_date"),
     ],
 )
 def test_hours_that_say_nothing_are_not_charted(  # noqa: PLR0913, PLR0917 (fixtures)
@@ -400,14 +410,75 @@ def test_hours_that_say_nothing_are_not_charted(  # noqa: PLR0913, PLR0917 (fixt
     tmp_path: Path,
     schema: str,
     changed: str,
-    reason: str,
 ) -> None:
     copy_marts(warehouse, schema, "select * from marts.fct_listens", changed)
     write_page(settings_of, tmp_path / "page.html", schema)
     with opened(browser, tmp_path / "page.html") as seen:
-        assert reason in seen.page.inner_text("#hours")
+        assert "no source says at what time" in seen.page.inner_text("#hours")
         assert seen.page.locator("#hours svg").count() == 0
         assert seen.page.is_visible("#days-chart svg")
+
+
+def test_what_the_first_crawl_found_is_of_no_day(
+    warehouse: Warehouse, settings_of: Settings, tmp_path: Path
+) -> None:
+    copy_marts(
+        warehouse,
+        "crawled_marts",
+        "select * from marts.fct_listens",
+        "listened_at_source = 'record_updated_at'",
+    )
+    ((known_from, count, known_count, new_count),) = warehouse.query(
+        """
+        with known as (
+            select max(listened_date) + 1 as known_from
+            from marts.fct_listens
+            where first_observed_at = (select min(first_observed_at) from marts.fct_listens)
+        ),
+
+        firsts as (select min(listened_date) as day from marts.fct_listens group by user_id)
+
+        select
+            known_from,
+            (select count(*) from marts.fct_listens),
+            (select count(*) from marts.fct_listens where listened_date >= known_from),
+            (
+                select count(*) from firsts
+                where date_trunc('week', day) >= known_from
+            )
+        from known
+        """
+    )
+    data = write_page(settings_of, tmp_path / "page.html", "crawled_marts")
+    assert data.known_from == data.first_charted_day == known_from
+    assert 0 < sum(data.days[0]) == known_count < count
+    assert data.totals[0][-1][0] == count
+    assert data.totals[0][-2][0] <= known_count
+    assert data.first_week is not None
+    assert known_from <= data.first_week < known_from + timedelta(days=7)
+    assert sum(data.new[0]) == new_count < sum(data.active[0])
+    assert sum(listeners for _, (listeners, *_) in data.cohorts) <= new_count
+
+
+def test_after_one_crawl_no_day_is_known(
+    browser: Browser, warehouse: Warehouse, settings_of: Settings, tmp_path: Path
+) -> None:
+    first = "(select min(first_observed_at) from marts.fct_listens)"
+    copy_marts(
+        warehouse,
+        "one_crawl_marts",
+        f"select * from marts.fct_listens where first_observed_at = {first}",
+        "listened_at_source = 'record_updated_at'",
+    )
+    data = write_page(settings_of, tmp_path / "page.html", "one_crawl_marts")
+    with opened(browser, tmp_path / "page.html", "phone") as seen:
+        assert seen.number("listens") == data.listen_count
+        assert seen.page.is_visible("#tracks-chart svg")
+        for chart in ("days", "weeks"):
+            assert "days are known from" in seen.page.inner_text(f"#{chart}-empty")
+        seen.choose(days=7)
+        assert seen.number("listens") == 0
+        assert not seen.page.inner_text("#change-listens")
 
 
 def test_one_listen_is_enough_for_a_page(
@@ -454,7 +525,7 @@ def test_the_command_writes_the_page(warehouse: Warehouse, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--schema", "no_such_marts"], "There is no no_such_marts.fct_listens"),
+        (["--schema", "no_such_marts"], "There is no schema no_such_marts with marts in it"),
         (["--output", "/dev/null/page.html"], "cannot be written to /dev/null/page.html"),
     ],
 )

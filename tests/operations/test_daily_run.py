@@ -127,10 +127,15 @@ def test_two_days_from_nothing(house: House) -> None:
     )
     ((days,),) = house.warehouse.query(crawls)
     ((before,),) = house.warehouse.query(versions)
+    sessions = "select sessions from pg_stat_database where datname = current_database()"
+    ((sessions_before,),) = house.warehouse.query(sessions)
     another = say("listenhouse", "run")
     changed = re.search(r"users\s+(\d,\d+)\s+(\d+)\s+(\d+)", another)
     assert changed is not None
     assert re.search(r"tests passed on what was built since \d{4}-", another)
+    # a session for each thread, not for each of two hundred nodes
+    ((sessions_after,),) = house.warehouse.query(sessions)
+    assert sessions_after - sessions_before < 60
     # another day: only what changed is stored
     assert 0 < int(changed[2]) < 100
     assert house.warehouse.query(versions) == [(before + int(changed[2]),)]

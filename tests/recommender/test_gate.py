@@ -43,7 +43,7 @@ def test_a_really_better_model_is_promoted() -> None:
     assert decision.difference is not None
     assert decision.lower is not None
     assert 0 < decision.lower < decision.difference
-    assert decision.reason.startswith("Better than the champion: ndcg@20 +0.")
+    assert decision.reason.startswith("Better than popularity: ndcg@20 +0.")
     assert decision.user_count == len(split_of().test.users)
 
 

@@ -177,7 +177,7 @@ def test_an_unknown_source_is_refused(marts: psycopg.Connection, settings: Setti
 
 @pytest.mark.usefixtures("connection")
 def test_without_marts_it_says_what_to_do(settings: Settings) -> None:
-    with pytest.raises(DatabaseError, match=r"could not be read .*rpt_user_features.*`dbt build`"):
+    with pytest.raises(DatabaseError, match=r"no marts to recommend from yet: .*`dbt build`"):
         read_interactions(settings, SOURCE)
     away = settings.but(external_database_url="postgresql://u@127.0.0.1:9/nowhere")
     with pytest.raises(DatabaseError, match="could not be read"):

@@ -42,7 +42,7 @@ def test_the_first_training_makes_popularity_champion_and_then_what_is_better(
     )
     assert promotions[0] == ("promoted", "gate", None, "1", "first champion", None, CUTOFF)
     assert promotions[1][:4] == ("promoted", "gate", "1", "2")
-    assert promotions[1][4].startswith("Better than the champion: ndcg@20 +0.")
+    assert promotions[1][4].startswith("Better than popularity: ndcg@20 +0.")
     assert promotions[1][5] is True
 
 
