@@ -63,8 +63,8 @@ def environment(home: Path, database_url: str, api: ScriptedApi) -> dict[str, st
 
 
 def log_files(home: Path) -> list[Path]:
-    """The log files of runs, the oldest first."""
-    return sorted((home / "logs").glob("*.jsonl"))
+    """The log files of runs, the oldest first; their names tell them apart by the second."""
+    return sorted((home / "logs").glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
