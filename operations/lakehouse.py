@@ -5,13 +5,14 @@ In: settings. Out: a lake that shows the published day, and lines on the termina
 
 from __future__ import annotations
 
+from datetime import UTC
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import psycopg
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ingestion.sources.catalogue import SOURCES
 from warehouse.daily_steps import LAKE
@@ -121,7 +122,7 @@ def print_tables(settings: Settings) -> None:
     require_lake(settings)
     from lake.inspection import read_tables  # noqa: PLC0415
 
-    table = Table("table", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(Column("table", no_wrap=True), box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("rows", "files", "MB"):
         table.add_column(heading, justify="right")
     table.add_column("changed by the crawl of")
@@ -150,20 +151,19 @@ def print_history(settings: Settings) -> None:
     from lake.publications import read_publications  # noqa: PLC0415
 
     present = {figures.name: figures.snapshot_id for figures in read_tables(settings)}
-    table = Table("tag", "crawl", "published", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("tables", "rows"):
-        table.add_column(heading, justify="right")
+    # the tag says which crawl
+    tag = Column("tag", no_wrap=True)
+    table = Table(tag, "published (UTC)", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rows", justify="right")
     table.add_column("")
     with connect(settings, "listenhouse lake") as connection:
         for one in read_publications(connection):
-            is_present = dict(one.tables).items() <= present.items()
+            is_shown = dict(one.tables).items() <= present.items()
             table.add_row(
                 one.tag,
-                f"{one.boundary_at:%F %T}",
-                f"{one.published_at:%F %T}",
-                f"{len(one.tables)}",
+                f"{one.published_at.astimezone(UTC):%F %T}",
                 f"{one.row_count:,}",
-                "the tables are at it" if is_present else "",
+                "shown" if is_shown else "",
             )
     _console().print(table)
 
@@ -211,7 +211,7 @@ def run_verify(settings: Settings) -> bool:
 
     with hold_run_lock(settings) as lock:
         compared = verify(settings, lock, landing_tables(settings))
-    table = Table("table", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(Column("table", no_wrap=True), box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("PostgreSQL", "lake"):
         table.add_column(heading, justify="right")
     table.add_column("")

@@ -31,7 +31,7 @@ def test_commands_show_what_is_there(house: House, capsys: pytest.CaptureFixture
     assert "gold.fct_listens" in capsys.readouterr().out
     print_history(house.settings)
     said = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in said if "tables are at it" in line] == [SECOND_DAY]
+    assert [line.split()[0] for line in said if "shown" in line] == [SECOND_DAY]
     assert run_verify(house.settings)
     house.execute("update marts.fct_listens set position = position + 1 where user_id = '1'")
     assert not run_verify(house.settings)
@@ -49,7 +49,7 @@ def test_a_rollback_sets_all_tables_back_until_the_next_publication(
     assert house.rows() == first_day
     print_history(house.settings)
     assert f"{FIRST_DAY} " in next(
-        line for line in capsys.readouterr().out.splitlines() if "tables are at it" in line
+        line for line in capsys.readouterr().out.splitlines() if "shown" in line
     )
     house.publish()
     assert house.rows() == second_day
