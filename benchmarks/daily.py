@@ -25,20 +25,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
 from benchmarks.merge_plan import merge_plans, refuse_nested_scans
 from benchmarks.process_cost import Cost, measure
 from benchmarks.readers import print_readers
+from benchmarks.simulated_days import DAYS, make_database, world_of
 from operations.services import embedded_postgres
-from simulator import Rates, World, WorldConfig, create_app, running
+from simulator import World, create_app, running
 from warehouse.settings import Settings
 
 POSTGRES_PORT = 25493
-CHANGED_SHARE = 0.01
-LISTENS_PER_USER, LISTENS_PER_TRACK = 20, 50
-DAYS = ("first", "1 %", "none")
 WHOLE_DAY = "day"
 IN_PLACE = "in_place"
 STEPS = {
@@ -82,29 +77,15 @@ def _measure_days(
 ) -> None:
     """Measures the three days of one size, and prints them."""
     name = f"listens_{listens}_{steps[0]}"
-    server = settings.database_url.rsplit("/", 1)[0]
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "LISTENHOUSE_DATABASE_URL": f"{server}/{name}",
-        "LISTENHOUSE_HOME": str(folder / name),
-        "DBT_TARGET_PATH": str(folder / name / "target"),
-        "DBT_LOG_PATH": str(folder / name / "logs"),
+    environment = make_database(settings, folder, name) | {
         "LISTENHOUSE_RECOMMEND": "no",
         # the parts leave out the publication, too
         "DBT_TARGET": "default" if steps[0] == WHOLE_DAY else IN_PLACE,
     }
-    config = WorldConfig(
-        users=max(10, listens // LISTENS_PER_USER),
-        tracks=max(10, listens // LISTENS_PER_TRACK),
-        listens=listens,
-        rates=Rates.steady(CHANGED_SHARE),
-    )
+    url_of_database = environment["LISTENHOUSE_DATABASE_URL"]
     costs: dict[tuple[str, str], Cost] = {}
     models: dict[str, dict[str, float]] = {}
-    app = create_app(World.at(0, config))
+    app = create_app(World.at(0, world_of(listens)))
     load_before = os.getloadavg()[0]
     with running(app) as url:
         environment["LISTENHOUSE_API_URL"] = url
@@ -117,7 +98,7 @@ def _measure_days(
                 if step == "models":
                     models[day] = _model_seconds(Path(environment["DBT_TARGET_PATH"]))
     log = settings.postgres_directory / "server.log"
-    refuse_nested_scans(merge_plans(f"{server}/{name}", log))
+    refuse_nested_scans(merge_plans(url_of_database, log))
     print(f"\n{listens:,} listens; load average {load_before:.1f} before; the merge is linear")
     print(
         f"{'':16}{'wall s':>8}{'CPU s':>8}{'PG CPU s':>10}{'/ first':>9}{'all CPU':>9}"
@@ -136,7 +117,7 @@ def _measure_days(
                 f"{cost.peak_mb:>7.0f}{cost.server_peak_mb:>7.0f}"
             )
     if steps[0] == WHOLE_DAY:
-        print_readers(f"{server}/{name}")
+        print_readers(url_of_database)
     if details and "models" in steps:
         print(f"\n{'seconds':34}" + "".join(f"{day:>8}" for day in DAYS))
         for model in sorted(models["first"], key=lambda model: -models["first"][model]):

@@ -11,26 +11,20 @@ are of all CPU, to that reading and to the first publication. `--read` is that p
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
 from benchmarks.process_cost import Cost, measure
+from benchmarks.simulated_days import DAYS, make_database, world_of
 from lake.snapshot import reading
 from lake.warehouse_tables import find_boundary, find_tables
 from operations.lakehouse import landing_tables
 from operations.services import embedded_postgres
-from simulator import Rates, World, WorldConfig, create_app, running
+from simulator import World, create_app, running
 from warehouse.settings import Settings, read_settings
 
 POSTGRES_PORT = 25497
-CHANGED_SHARE = 0.01
-LISTENS_PER_USER, LISTENS_PER_TRACK = 20, 50
-DAYS = ("first", "1 %", "none")
 BUILD = (
     *("dbt", "--quiet", "build", "--exclude-resource-type", "test", "unit_test"),
     *("--vars", "{publish: untested}"),
@@ -68,27 +62,11 @@ def _read(settings: Settings) -> None:
 
 
 def _measure_days(settings: Settings, folder: Path, listens: int) -> None:
-    name = f"listens_{listens}"
-    server = settings.database_url.rsplit("/", 1)[0]
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "LISTENHOUSE_DATABASE_URL": f"{server}/{name}",
-        "LISTENHOUSE_HOME": str(folder / name),
-        "LISTENHOUSE_LAKE": str(folder / name / "lake"),
-        "DBT_TARGET_PATH": str(folder / name / "target"),
-        "DBT_LOG_PATH": str(folder / name / "logs"),
-    }
-    config = WorldConfig(
-        users=max(10, listens // LISTENS_PER_USER),
-        tracks=max(10, listens // LISTENS_PER_TRACK),
-        listens=listens,
-        rates=Rates.steady(CHANGED_SHARE),
-    )
+    environment = make_database(settings, folder, f"listens_{listens}")
+    lake = Path(environment["LISTENHOUSE_HOME"]) / "lake"
+    environment["LISTENHOUSE_LAKE"] = str(lake)
     costs: dict[str, Cost] = {}
-    app = create_app(World.at(0, config))
+    app = create_app(World.at(0, world_of(listens)))
     with running(app) as url:
         environment["LISTENHOUSE_API_URL"] = url
         for day in DAYS:
@@ -100,7 +78,7 @@ def _measure_days(settings: Settings, folder: Path, listens: int) -> None:
             costs[day] = _run(settings, environment, *PUBLISH)
             if day == "first":
                 costs["read"] = _run(settings, environment, *READ)
-    size = sum(file.stat().st_size for file in (folder / name / "lake").rglob("*.parquet"))
+    size = sum(file.stat().st_size for file in lake.rglob("*.parquet"))
     print(f"\n{listens:,} listens; {size / 1e6:,.0f} MB of Parquet after two publications")
     print(f"{'':8}{'wall s':>8}{'CPU s':>8}{'PG CPU s':>10}{'/ read':>8}{'/ first':>9}{'MB':>6}")
     for step in ("read", *DAYS):

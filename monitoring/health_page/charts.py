@@ -18,8 +18,8 @@ from monitoring.health_page.tables import in_order
 from monitoring.health_page.verdict import count_tests, run_tone
 from monitoring.page.svg_charts import Bar, Caption, Share, bar_chart, share_bar
 
-_USUAL_RUNS = 5
-"""From how many runs on a 95th percentile is more than the longest of a few."""
+USUAL_RUNS = 5
+"""From how many runs on a step has a usual range: the seed's `step_slow`, as a test checks."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _step_panel(name: str, runs: Sequence[Run], steps: Mapping[UUID, StepTime]) 
         reading += f", {last.status}"
     limit = _usual_limit(last)
     if limit is None:
-        missing = wording.counted(_USUAL_RUNS - last.usual_count, "more run")
+        missing = wording.counted(USUAL_RUNS - last.usual_count, "more run")
         reading += f"; the usual range needs {missing}"
     else:
         usual = wording.duration(last.median_seconds)
@@ -174,7 +174,7 @@ def _step_bar(run: Run, step: StepTime, divisor: float) -> Bar:
 
 def _usual_limit(step: StepTime) -> float | None:
     """The 95th percentile of the runs before; None while they are too few to have one."""
-    return step.p95_seconds if step.usual_count >= _USUAL_RUNS else None
+    return step.p95_seconds if step.usual_count >= USUAL_RUNS else None
 
 
 def _step_tone(step: StepTime) -> str:

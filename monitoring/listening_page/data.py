@@ -86,11 +86,24 @@ _KNOWN: LiteralString = """
         select *
         from unnest(%(sources)s::text[], %(known_from)s::date[]) as known (source_name, known_from)
     ),
+
+    -- the shortest period that a day is in: before its source is known, none but the last
+    ages as (
+        select
+            source_name,
+            days.listened_date,
+            width_bucket(
+                %(last_day)s::date - days.listened_date
+                + %(older)s * (days.listened_date < known.known_from)::int,
+                %(periods)s::int[]
+            ) as age
+        from (select distinct source_name, listened_date from rpt_daily_track_listens) as days
+        inner join known using (source_name)
+    ),
 """
 
 # A listen is in the selection of everything, number 0, and in that of each chosen genre of its
-# track; what reports have of everything is counted here for the genres only. Its age is the
-# shortest period that it is in: before its source is known, none but the last.
+# track; what reports have of everything is counted here for the genres only.
 _SELECTED: LiteralString = """
     chosen_genres as (
         select
@@ -113,15 +126,15 @@ _SELECTED: LiteralString = """
     listens as (
         select
             selections.selection,
-            width_bucket(
-                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
-                %(periods)s::int[]
-            ) as age,
+            ages.age,
             date_trunc('week', fct_listens.listened_date)::date as week,
             fct_listens.*
         from fct_listens
         inner join selections on fct_listens.track_key = selections.track_key
-        inner join known on fct_listens.source_name = known.source_name
+        inner join ages
+            on
+                fct_listens.source_name = ages.source_name
+                and fct_listens.listened_date = ages.listened_date
     ),
 
     periods as (
@@ -151,12 +164,12 @@ _GENRES: LiteralString = """
             ) as place
         from rpt_daily_genre_listens as days
         inner join dim_genres on days.genre_key = dim_genres.genre_key
-        inner join known on days.source_name = known.source_name
+        inner join ages
+            on
+                days.source_name = ages.source_name
+                and days.listened_date = ages.listened_date
         inner join generate_series(0, cardinality(%(periods)s::int[])) as period
-            on width_bucket(
-                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
-                %(periods)s::int[]
-            ) <= period
+            on ages.age <= period
         group by 1, 2
     )
 
@@ -255,15 +268,12 @@ _TRACKS: LiteralString = """
     , counted as (
         select
             0 as selection,
-            width_bucket(
-                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
-                %(periods)s::int[]
-            ) as age,
+            age,
             source_name,
             track_id,
             sum(listen_count) as listen_count
         from rpt_daily_track_listens
-        inner join known using (source_name)
+        inner join ages using (source_name, listened_date)
         group by 1, 2, 3, 4
         union all
         select selection, age, source_name, track_id, count(*)
@@ -308,14 +318,11 @@ _ARTISTS: LiteralString = """
     , counted as (
         select
             0 as selection,
-            width_bucket(
-                %(last_day)s::date - listened_date + %(older)s * (listened_date < known_from)::int,
-                %(periods)s::int[]
-            ) as age,
+            age,
             artist_key,
             sum(listen_count) as listen_count
         from rpt_daily_artist_listens
-        inner join known using (source_name)
+        inner join ages using (source_name, listened_date)
         group by 1, 2, 3
         union all
         select listens.selection, listens.age, dim_tracks.artist_key, count(*)

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from ingestion.load_command import run_load
 from monitoring import wording
-from monitoring.health_page.charts import count_runs, draw_steps
+from monitoring.health_page.charts import USUAL_RUNS, count_runs, draw_steps
 from monitoring.health_page.data import (
     DAYS,
     DECISIONS,
@@ -28,6 +28,7 @@ from monitoring.health_page.data import (
     read_health,
 )
 from monitoring.health_page.page import make_page, render_page, write_page
+from monitoring.rule_thresholds import read_rules
 from tests.commands import run_command
 from tests.conftest import free_port
 from tests.dbt_project.warehouse_build import Warehouse
@@ -291,6 +292,7 @@ def test_few_runs_have_no_usual_range_and_one_under_way_is_no_failure(data: Heal
     assert counted.startswith(f"{sum(run.status == 'succeeded' for run in earlier)} of ")
     assert f" of {len(earlier)} runs succeeded, 1 is running" in counted
 
+    assert str(USUAL_RUNS) == read_rules()["step_slow"]["minimum_history"]
     few = [replace(step, usual_count=2, status="failed") for step in data.steps]
     for panel in draw_steps(replace(data, steps=few)):
         assert ", failed; the usual range needs 3 more runs." in panel.reading
