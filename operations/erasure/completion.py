@@ -7,8 +7,9 @@ from psycopg import sql
 
 from ingestion.landing.tombstones import ERASURES, mark, read_key, read_tombstones
 from ingestion.sources.catalogue import Source
-from operations.erasure.dead_rows import refuse_watchers, rewrite
+from operations.erasure.dead_rows import rewrite
 from operations.erasure.person import Person
+from operations.erasure.waiting import refuse_watchers
 from warehouse.foreign_code import hold_tables_still
 from warehouse.settings import Settings
 
@@ -51,7 +52,7 @@ def complete(lock: psycopg.Connection, settings: Settings, person: Person) -> No
         ).fetchone()
     if row:
         refuse_watchers(lock, row[0])
-    rewrite(lock, f"{person.source.schema}.{ERASURES}")
+    rewrite(settings, lock, f"{person.source.schema}.{ERASURES}")
     with lock.transaction():
         hold_tables_still(lock)
         lock.execute(

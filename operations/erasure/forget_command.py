@@ -124,7 +124,7 @@ def _forget(
         with record.step(LAKE):
             erase_from_lake(settings, lock)
     with record.step("vacuum"):
-        vacuum(lock, erasure)
+        vacuum(settings, lock, erasure)
     with record.step("scan"):
         traces = find_remaining_traces(lock, settings, person)
         if is_in_lake:

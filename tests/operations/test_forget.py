@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,51 @@ def files_with(connection: psycopg.Connection, needles: list[bytes]) -> set[byte
     }
 
 
+def definitions(house: House) -> list[tuple[Any, ...]]:
+    """Owner, grants, options, columns and indexes of the fact and of a view that reads it."""
+    return house.warehouse.query(
+        """
+        select
+            relname,
+            relowner,
+            relacl::text,
+            reloptions,
+            (
+                select array_agg((attname, attacl)::text order by attnum)
+                from pg_attribute
+                where attrelid = pg_class.oid and attnum > 0 and not attisdropped
+            ),
+            (
+                select array_agg(pg_get_indexdef(indexrelid) order by indexrelid::regclass::text)
+                from pg_index
+                where indrelid = pg_class.oid
+            )
+        from pg_class
+        where oid in ('marts.fct_listens'::regclass, 'public.my_listens'::regclass)
+        order by 1
+        """
+    )
+
+
+@contextmanager
+def replaced_by_a_copy(house: House) -> Iterator[None]:
+    """Afterwards the fact is another table, so nobody waited for it to be written anew.
+
+    It has all that people rely on, and views read it.
+    """
+    identity = "select 'marts.fct_listens'::regclass::oid"
+    before, defined = house.warehouse.query(identity), definitions(house)
+    yield
+    assert house.warehouse.query(identity) != before
+    assert definitions(house) == defined
+    described = "select obj_description('{}marts.fct_listens'::regclass)"
+    comment = house.warehouse.query(described.format(""))
+    assert comment == house.warehouse.query(described.format("candidate_")) != [(None,)]
+    for table in ("public.my_listens", "marts.fct_listens"):
+        assert house.warehouse.query(f"select count(*) from {table}") == [(90,)]
+    assert not house.warehouse.query("select from pg_namespace where nspname ~ '^erasure'")
+
+
 def lake_files_with(house: House, needles: list[str]) -> set[str]:
     """Which of these texts are in the lake's files, once they are decompressed."""
     content = ""
@@ -154,7 +200,12 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             """
             create table marts.copy_of_an_analyst as
             select user_key, 1 as score from marts.fct_listens;
-            create view public.my_listens as select * from marts.fct_listens
+            create view public.my_listens with (security_invoker = true) as
+            select * from marts.fct_listens;
+            create materialized view public.my_count as select count(*) from marts.dim_users;
+            grant usage on schema marts to pg_monitor;
+            grant select on marts.fct_listens to pg_monitor with grant option;
+            grant select (user_id) on marts.fct_listens to public
             """
         )
         with hold_run_lock(settings) as lock:
@@ -180,6 +231,7 @@ def test_a_person_is_forgotten_and_stays_so(house: House) -> None:
         assert lake_files_with(house, in_lake) == set(in_lake)
 
         with (
+            replaced_by_a_copy(house),
             reading(house.warehouse.url, in_one_statement) as statements,
             reading(house.warehouse.url, in_one_transaction) as transactions,
         ):
