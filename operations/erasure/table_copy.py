@@ -78,13 +78,11 @@ def _can_be_copied(connection: psycopg.Connection, schema: str, table: str) -> b
             and relreplident = 'd'
             and reloptions is null
             and reltablespace = 0
+            -- the triggers of an enforced foreign key are among them
             and not (relhastriggers or relhasrules or relrowsecurity or relhassubclass)
             and not exists (
                 select from pg_attribute
                 where attrelid = pg_class.oid and (attidentity <> '' or attgenerated <> '')
-            )
-            and not exists (
-                select from pg_constraint where conrelid = pg_class.oid and contype = 'f'
             )
             and not exists (select from pg_publication_rel where prrelid = pg_class.oid)
         """,
@@ -102,7 +100,7 @@ def _copy(lock: psycopg.Connection, schema: str, table: str) -> str:
         # in the order they lie in, as readers' queries are fast in it
         lock.execute("set local synchronize_seqscans = off")
         lock.execute(sql.SQL("insert into {} select * from {}").format(copy, original))
-        for statement in _statements(lock, _OWNER_COMMENT_AND_GRANTS, schema, table):
+        for (statement,) in _statements(lock, _OWNER_COMMENT_AND_GRANTS, schema, table):
             lock.execute(statement)
         row = lock.execute("select pg_current_xact_id()::text").fetchone()
     lock.execute(sql.SQL("vacuum (analyze) {}").format(copy))
@@ -117,13 +115,15 @@ def _put_in_place(writer: psycopg.Connection, schema: str, table: str) -> None:
         writer.execute(sql.SQL("set local lock_timeout = {}").format(_LOCK_TIMEOUT))
         # before the views: who has used one has locked the table, and asks for no other lock
         writer.execute(sql.SQL("lock table {}").format(original))
-        views = _statements(writer, _VIEWS, schema, table)
+        references = _statements(writer, _REFERENCES, schema, table)
+        for release, _ in references:
+            writer.execute(release)
         writer.execute(sql.SQL("create schema {}").format(sql.Identifier(_REPLACED)))
         writer.execute(move.format(original, sql.Identifier(_REPLACED)))
         writer.execute(move.format(sql.Identifier(_COPIES, table), sql.Identifier(schema)))
         # what they name is the copy by now
-        for view in views:
-            writer.execute(view)
+        for _, attach in references:
+            writer.execute(attach)
         writer.execute(sql.SQL("drop table {}").format(sql.Identifier(_REPLACED, table)))
         writer.execute(sql.SQL("drop schema {}").format(sql.Identifier(_REPLACED)))
 
@@ -137,10 +137,10 @@ def _drop_copies(lock: psycopg.Connection) -> None:
 
 def _statements(
     lock: psycopg.Connection, query: LiteralString, schema: str, table: str
-) -> list[sql.SQL]:
+) -> list[tuple[sql.SQL, ...]]:
     rows = lock.execute(query, {"schema": schema, "table": table, "copies": _COPIES})
     # made by PostgreSQL's format() and pg_get_viewdef(), which quote what people named
-    return [sql.SQL(statement) for (statement,) in rows]
+    return [tuple(map(sql.SQL, row)) for row in rows]
 
 
 _OWNER_COMMENT_AND_GRANTS: LiteralString = """
@@ -184,20 +184,40 @@ select format(
 from privileges
 """
 
-_VIEWS: LiteralString = """
-select distinct format(
-    'create or replace view %%s %%s as %%s',
-    ev_class::regclass,
-    'with (' || array_to_string(reloptions, ', ') || ')',
-    pg_get_viewdef(ev_class)
+# views that read the table, and foreign keys from and to it that are not enforced
+_REFERENCES: LiteralString = """
+with tables as (
+    select to_regclass(format('%%I.%%I', %(schema)s::text, %(table)s::text)) as id
 )
-from pg_depend
+
+select distinct
+    '' as release,
+    format(
+        'create or replace view %%s %%s as %%s',
+        ev_class::regclass,
+        'with (' || array_to_string(reloptions, ', ') || ')',
+        pg_get_viewdef(ev_class)
+    ) as attach
+from tables
+inner join pg_depend on refobjid = id
 inner join pg_rewrite on pg_rewrite.oid = objid
 inner join pg_class on pg_class.oid = ev_class
 where
     classid = 'pg_rewrite'::regclass
     and refclassid = 'pg_class'::regclass
-    and refobjid = to_regclass(format('%%I.%%I', %(schema)s::text, %(table)s::text))
     and relkind = 'v'
-order by 1
+
+union all
+
+select
+    format('alter table %%s drop constraint %%I', conrelid::regclass, conname),
+    format(
+        'alter table %%s add constraint %%I %%s',
+        conrelid::regclass,
+        conname,
+        pg_get_constraintdef(pg_constraint.oid)
+    )
+from tables
+inner join pg_constraint on id in (conrelid, confrelid)
+where contype = 'f'
 """

@@ -92,7 +92,7 @@ def files_with(connection: psycopg.Connection, needles: list[bytes]) -> set[byte
 
 
 def definitions(house: House) -> list[tuple[Any, ...]]:
-    """Owner, grants, options, columns and indexes of the fact and of a view that reads it."""
+    """Owner, grants, options, columns, keys and indexes of the fact and of a view on it."""
     return house.warehouse.query(
         """
         select
@@ -104,6 +104,11 @@ def definitions(house: House) -> list[tuple[Any, ...]]:
                 select array_agg((attname, attacl)::text order by attnum)
                 from pg_attribute
                 where attrelid = pg_class.oid and attnum > 0 and not attisdropped
+            ),
+            (
+                select array_agg((conname, pg_get_constraintdef(oid))::text order by conname)
+                from pg_constraint
+                where conrelid = pg_class.oid
             ),
             (
                 select array_agg(pg_get_indexdef(indexrelid) order by indexrelid::regclass::text)
@@ -119,14 +124,16 @@ def definitions(house: House) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def replaced_by_a_copy(house: House) -> Iterator[None]:
-    """Afterwards the fact is another table, so nobody waited for it to be written anew.
+    """Afterwards fact and users are other tables: nobody waited for them to be written anew.
 
-    It has all that people rely on, and views read it.
+    The fact has all that people rely on, and views read it.
     """
-    identity = "select 'marts.fct_listens'::regclass::oid"
+    identity = "select 'marts.fct_listens'::regclass::oid, 'marts.dim_users'::regclass::oid"
     before, defined = house.warehouse.query(identity), definitions(house)
     yield
-    assert house.warehouse.query(identity) != before
+    ((fact, users),) = house.warehouse.query(identity)
+    assert fact != before[0][0]
+    assert users != before[0][1]
     assert definitions(house) == defined
     described = "select obj_description('{}marts.fct_listens'::regclass)"
     comment = house.warehouse.query(described.format(""))
@@ -202,7 +209,12 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             select user_key, 1 as score from marts.fct_listens;
             create view public.my_listens with (security_invoker = true) as
             select * from marts.fct_listens;
-            create materialized view public.my_count as select count(*) from marts.dim_users;
+            create materialized view public.my_count as
+            select count(*) from marts.rpt_user_features;
+            alter table marts.dim_users add primary key (user_key);
+            alter table marts.fct_listens
+                add constraint of_a_user
+                foreign key (user_key) references marts.dim_users not enforced;
             grant usage on schema marts to pg_monitor;
             grant select on marts.fct_listens to pg_monitor with grant option;
             grant select (user_id) on marts.fct_listens to public
