@@ -43,42 +43,20 @@ _TABLES = (
     "rpt_daily_artist_listens",
     "rpt_daily_genre_listens",
     "rpt_daily_track_listens",
+    "rpt_source_coverage",
     "rpt_weekly_active_listeners",
 )
 
-# Listens of a source's first crawl are dated by their records, weeks or months late, unless the
-# source says when each was played. What it is known of begins on the day after them; before it
-# they count in totals of the whole time, and in nothing that has a day.
+# the weeks of a source that says when listens were played are whole from the first
 _KNOWN_FROM: LiteralString = """
-    with
-
-    crawled as (
-        select
-            source_name,
-            listened_at_source,
-            listened_date,
-            first_observed_at,
-            min(first_observed_at) over (partition by source_name) as first_crawl_at
-        from fct_listens
-    )
-
     select
         source_name,
-        bool_and(listened_at_source = 'played_at') as has_times,
+        has_played_at,
         case
-            when bool_and(listened_at_source = 'played_at')
-                then date_trunc('week', min(listened_date))::date
-            else 1 + coalesce(
-                max(listened_date) filter (
-                    where
-                        listened_at_source = 'record_updated_at'
-                        and first_observed_at = first_crawl_at
-                ),
-                min(first_crawl_at)::date
-            )
-        end as known_from
-    from crawled
-    group by source_name
+            when has_played_at then date_trunc('week', known_from_date)::date
+            else known_from_date
+        end
+    from rpt_source_coverage
 """
 
 _KNOWN: LiteralString = """

@@ -38,6 +38,24 @@ REPORTS = {
     " from fct_listens as listens join bridge_track_genres using (track_key) group by 1, 2, 3",
     "rpt_daily_track_listens": "select source_name, listened_date, track_id,"
     " count(*)::int as listen_count from fct_listens group by 1, 2, 3",
+    "rpt_source_coverage": """
+        select
+            source_name,
+            bool_and(listened_at_source = 'played_at') as has_played_at,
+            case
+                when bool_and(listened_at_source = 'played_at') then min(listened_date)
+                else 1 + coalesce(
+                    max(listened_date) filter (
+                        where
+                            listened_at_source = 'record_updated_at'
+                            and first_observed_at = (select min(first_observed_at) from fct_listens)
+                    ),
+                    min(first_observed_at)::date
+                )
+            end as known_from_date
+        from fct_listens
+        group by 1
+    """,
     "rpt_weekly_active_listeners": """
         select
             source_name,
@@ -114,6 +132,10 @@ def warehouse(warehouse: Warehouse) -> Iterator[Warehouse]:
     with copied_database(warehouse.url, "listening_page") as url:
         played = Warehouse(url, warehouse.folder)
         played.execute("update marts.fct_listens set listened_at_source = 'played_at'")
+        played.execute(
+            "update marts.rpt_source_coverage"
+            " set has_played_at = true, known_from_date = first_listened_date"
+        )
         yield played
 
 

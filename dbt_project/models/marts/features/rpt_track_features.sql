@@ -36,17 +36,29 @@ crawls as (
 
 ),
 
+sources as (
+
+    select * from {{ ref('rpt_source_coverage') }}
+
+),
+
 boundary as (
 
-    select
-        max(boundary_at) as boundary_at,
-        cast(
-            {{ dbt.dateadd('day', -7, 'max(boundary_at)') }} as date
-        ) as week_before,
-        cast(
-            {{ dbt.dateadd('day', -30, 'max(boundary_at)') }} as date
-        ) as month_before
+    select max(boundary_at) as boundary_at
     from crawls
+
+),
+
+recent_days as (
+
+    select
+        source_name,
+        known_from_date,
+        cast({{ dbt.dateadd('day', -7, 'max(last_listened_date) over ()') }} as date)
+            as week_before,
+        cast({{ dbt.dateadd('day', -30, 'max(last_listened_date) over ()') }} as date)
+            as month_before
+    from sources
 
 ),
 
@@ -89,17 +101,22 @@ listens as (
         daily_track_listens.track_id,
         sum(daily_track_listens.listen_count) as listen_count,
         sum(case
-            when daily_track_listens.listened_date > boundary.week_before
+            when
+                daily_track_listens.listened_date > recent_days.week_before
+                and daily_track_listens.listened_date >= recent_days.known_from_date
                 then daily_track_listens.listen_count
             else 0
         end) as listen_count_last_7_days,
         sum(case
-            when daily_track_listens.listened_date > boundary.month_before
+            when
+                daily_track_listens.listened_date > recent_days.month_before
+                and daily_track_listens.listened_date >= recent_days.known_from_date
                 then daily_track_listens.listen_count
             else 0
         end) as listen_count_last_30_days
     from daily_track_listens
-    cross join boundary
+    inner join recent_days
+        on daily_track_listens.source_name = recent_days.source_name
     group by
         daily_track_listens.source_name,
         daily_track_listens.track_id
