@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 import psycopg
@@ -103,14 +103,16 @@ def create_crawls(connection: psycopg.Connection, schema: str, endpoints: Sequen
         )
 
 
-def count_crawls(connection: psycopg.Connection, schema: str) -> int:
-    """Counts the committed crawls; 0 where nothing was ever landed."""
+def crawl_dates(connection: psycopg.Connection, schema: str) -> list[date]:
+    """The days (UTC) of the committed crawls, first to last; none where nothing was ever landed."""
     if not table_exists(connection, schema, "crawls"):
-        return 0
-    row = connection.execute(
-        sql.SQL("select count(*) from {}").format(sql.Identifier(schema, "crawls"))
-    ).fetchone()
-    return int(row[0]) if row else 0
+        return []
+    rows = connection.execute(
+        sql.SQL("select boundary_at from {} order by boundary_at").format(
+            sql.Identifier(schema, "crawls")
+        )
+    )
+    return [boundary_at.astimezone(UTC).date() for (boundary_at,) in rows]
 
 
 def last_boundary(connection: psycopg.Connection, schema: str) -> datetime | None:

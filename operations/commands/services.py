@@ -15,20 +15,20 @@ from warehouse.settings import Settings, read_settings
 @click.command(epilog=examples("listenhouse up"))
 def up() -> None:
     """Start PostgreSQL and the simulator, where they are ours to start."""
-    from ingestion.landing.crawl_ledger import count_crawls  # noqa: PLC0415
+    from ingestion.landing.crawl_ledger import crawl_dates  # noqa: PLC0415
     from ingestion.sources.moovitamix import LANDING_SCHEMA  # noqa: PLC0415
-    from operations.services.simulator_process import find_simulator  # noqa: PLC0415
+    from operations.services.simulator_process import find_simulator, today  # noqa: PLC0415
     from operations.services.start_stop import start_postgres, start_source  # noqa: PLC0415
     from warehouse.database import connect  # noqa: PLC0415
 
     settings = read_settings()
     start_postgres(settings)
     with connect(settings, "listenhouse up") as connection:
-        landed_days = count_crawls(connection, LANDING_SCHEMA)
+        landed = crawl_dates(connection, LANDING_SCHEMA)
     # the day that was landed last: only a run lets the simulator move on, and one may be
     # crawling it now
     if find_simulator(settings) is None:
-        start_source(settings, day=max(landed_days - 1, 0))
+        start_source(settings, landed or [today()])
     _show_status(settings)
 
 

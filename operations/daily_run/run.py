@@ -28,6 +28,7 @@ from operations.daily_run.heartbeat import Signal, heartbeats, ping
 from operations.daily_run.parse_ahead import Parsing, parsing_ahead
 from operations.daily_run.time_limit import time_limit
 from operations.daily_run.unfinished_run import find_resume_point
+from operations.services.simulator_process import today
 from operations.services.start_stop import start_postgres, start_source
 from warehouse.daily_steps import ALERTS, DATABASE, LAKE, Step
 from warehouse.database import connect
@@ -95,12 +96,14 @@ class DayOptions:
         full_audit: Have the data tests read all rows, not only what was built of late.
         resume: Go on where the last run, of the last 20 hours, failed.
         only: The one step to run.
+        tested: Run the data tests; without them, what is built is published as it is.
     """
 
     accept_shrink: bool = False
     full_audit: bool = False
     resume: bool = False
     only: str | None = None
+    tested: bool = True
 
     @property
     def is_whole(self) -> bool:
@@ -250,13 +253,13 @@ def _reach_database(day: _Day) -> None:
 
 
 def _start_source(day: _Day, lock: psycopg.Connection) -> None:
-    from ingestion.landing.crawl_ledger import count_crawls  # noqa: PLC0415
+    from ingestion.landing.crawl_ledger import crawl_dates  # noqa: PLC0415
     from ingestion.sources.moovitamix import LANDING_SCHEMA  # noqa: PLC0415
 
     with day.record.step("source"):
-        landed = count_crawls(lock, LANDING_SCHEMA)
+        crawled_on = [*crawl_dates(lock, LANDING_SCHEMA), today()]
         ahead = partial(_import_steps, day.settings) if day.options.is_whole else None
-        start_source(day.settings, landed, ahead)
+        start_source(day.settings, crawled_on, ahead)
 
 
 def _import_steps(settings: Settings) -> None:
@@ -287,7 +290,9 @@ def _build(day: _Day, lock: psycopg.Connection) -> None:
             Thread(target=import_mlflow, daemon=True).start()
         if day.parsing is not None:
             day.parsing.wait()
-        day.report.build = build(day.record, lock, full_audit=day.options.full_audit)
+        day.report.build = build(
+            day.record, lock, tested=day.options.tested, full_audit=day.options.full_audit
+        )
     table = sql.Identifier(day.report.build.marts_schema, "fct_listens")
     row = lock.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
     day.report.listen_count = int(row[0]) if row else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ingestion.landing.crawl_ledger import count_crawls, last_boundary
+from ingestion.landing.crawl_ledger import crawl_dates, last_boundary
 from ingestion.sources.moovitamix import LANDING_SCHEMA
 from operations.publication import published_boundary, unpublished_reason
 from operations.services import embedded_postgres
@@ -48,13 +48,15 @@ def _describe_source(settings: Settings) -> str:
     simulator = find_simulator(settings)
     if simulator is None:
         return "simulator, stopped: `listenhouse up` starts it"
-    return f"simulator, runs on port {simulator.port}, serves day {simulator.day}"
+    return (
+        f"simulator, runs on port {simulator.port}, serves day {simulator.day} ({simulator.as_of})"
+    )
 
 
 def _describe_landing(settings: Settings) -> str:
     try:
         with connect(settings, "listenhouse status") as connection:
-            crawls = count_crawls(connection, LANDING_SCHEMA)
+            crawls = len(crawl_dates(connection, LANDING_SCHEMA))
             boundary = last_boundary(connection, LANDING_SCHEMA)
     except DatabaseError as error:
         return str(error)

@@ -9,8 +9,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
 
 import psutil
 import requests
@@ -33,12 +34,53 @@ class RunningSimulator:
             mean another process by now.
         port: TCP port on 127.0.0.1.
         day: The day it serves, from 0.
+        as_of: The date at whose beginning the world is seen, as in ISO 8601.
     """
 
     pid: int
     created_at: float
     port: int
     day: int
+    as_of: str
+
+
+@dataclass(frozen=True)
+class SimulatedDay:
+    """A day of the simulated world.
+
+    Attributes:
+        number: Counted from 0.
+        start_date: Date of day 0.
+    """
+
+    number: int
+    start_date: date
+
+    @property
+    def as_of(self) -> date:
+        """The date at whose beginning (UTC) the world is seen."""
+        return self.start_date + timedelta(days=self.number)
+
+
+def today() -> date:
+    """The date (UTC)."""
+    return datetime.now(UTC).date()
+
+
+def day_to_serve(crawled_on: Sequence[date]) -> SimulatedDay:
+    """The day of the world that the last of some crawls meets.
+
+    Day 0 is the date of the first crawl. The world is never behind the calendar, and another day
+    older at each crawl, so that two on one date find two days.
+
+    Args:
+        crawled_on: The dates of all crawls, in order; one at least.
+    """
+    start_date = crawled_on[0]
+    number = -1
+    for crawl_date in crawled_on:
+        number = max(number + 1, (crawl_date - start_date).days)
+    return SimulatedDay(number, start_date)
 
 
 def find_simulator(settings: Settings) -> RunningSimulator | None:
@@ -58,7 +100,7 @@ def find_simulator(settings: Settings) -> RunningSimulator | None:
 
 
 def start_simulator(
-    settings: Settings, day: int, meanwhile: Callable[[], None] | None = None
+    settings: Settings, day: SimulatedDay, meanwhile: Callable[[], None] | None = None
 ) -> bool:
     """Starts the simulator, or restarts it on another day.
 
@@ -74,7 +116,8 @@ def start_simulator(
         SimulatorError: It does not answer; says why.
     """
     running = find_simulator(settings)
-    if running is not None and (running.day, running.port) == (day, settings.simulator_port):
+    wanted = (day.number, day.as_of.isoformat(), settings.simulator_port)
+    if running is not None and (running.day, running.as_of, running.port) == wanted:
         return False
     stop_simulator(settings)
     if is_port_taken(settings.simulator_port):
@@ -85,7 +128,8 @@ def start_simulator(
         )
     settings.home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "simulator"]
-    command += ["--port", str(settings.simulator_port), "--day", str(day)]
+    command += ["--port", str(settings.simulator_port)]
+    command += ["--day", str(day.number), "--start-date", day.start_date.isoformat()]
     with settings.simulator_log_file.open("w") as log:
         process = subprocess.Popen(
             command,
@@ -100,7 +144,8 @@ def start_simulator(
         pid=process.pid,
         created_at=psutil.Process(process.pid).create_time(),
         port=settings.simulator_port,
-        day=day,
+        day=day.number,
+        as_of=day.as_of.isoformat(),
     )
     settings.simulator_state_file.write_text(json.dumps(asdict(simulator)))
     if meanwhile is not None:

@@ -5,10 +5,11 @@ In: settings. Out: both servers up or down; those that the settings replace are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 
 from operations.services import embedded_postgres
-from operations.services.simulator_process import start_simulator, stop_simulator
+from operations.services.simulator_process import day_to_serve, start_simulator, stop_simulator
 from warehouse.settings import Settings
 
 
@@ -27,12 +28,14 @@ def start_postgres(settings: Settings) -> bool:
     return settings.uses_embedded_postgres and embedded_postgres.start(settings)
 
 
-def start_source(settings: Settings, day: int, meanwhile: Callable[[], None] | None = None) -> bool:
-    """Starts the simulator on a day, unless the settings name an API.
+def start_source(
+    settings: Settings, crawled_on: Sequence[date], meanwhile: Callable[[], None] | None = None
+) -> bool:
+    """Starts the simulator on the day of a crawl, unless the settings name an API.
 
     Args:
         settings: Which source.
-        day: The day to serve.
+        crawled_on: The dates of all crawls up to that one.
         meanwhile: What else is to be done while it starts.
 
     Returns:
@@ -41,7 +44,9 @@ def start_source(settings: Settings, day: int, meanwhile: Callable[[], None] | N
     Raises:
         SimulatorError: It cannot be started.
     """
-    return settings.uses_simulator and start_simulator(settings, day, meanwhile)
+    return settings.uses_simulator and start_simulator(
+        settings, day_to_serve(crawled_on), meanwhile
+    )
 
 
 def stop_services(settings: Settings) -> list[str]:
