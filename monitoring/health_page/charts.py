@@ -5,7 +5,7 @@ In: a `HealthData`. Out: panels of a title, a sentence and a drawing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
@@ -22,6 +22,10 @@ USUAL_RUNS = 5
 """From how many runs on a step has a usual range: the seed's `step_slow`, as a test checks."""
 
 
+_CHARTED_DAYS = 3
+"""From how many days on a line says more than its figures."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """A chart and its words.
@@ -29,7 +33,7 @@ class Panel:
     Attributes:
         title: What it is about.
         reading: What there is to see, in a sentence.
-        drawing: The chart.
+        drawing: The chart; empty where there are too few days for one.
         anomalies: Days of it that were not like the others, newest first.
     """
 
@@ -37,6 +41,12 @@ class Panel:
     reading: str
     drawing: Markup
     anomalies: Sequence[Volume] = ()
+
+
+def days_missing(days: Sized) -> str:
+    """How many days more a line needs, in a sentence; empty where there are enough."""
+    missing = _CHARTED_DAYS - len(days)
+    return f"The chart needs {wording.counted(missing, 'more day')}." if missing > 0 else ""
 
 
 def draw_runs(data: HealthData) -> Markup:

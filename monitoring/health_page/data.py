@@ -36,6 +36,9 @@ TRAININGS = 12
 DECISIONS = 5
 """Decisions about who is champion that the page shows."""
 
+RESULTS = 30
+"""Results of each model and test that the page shows."""
+
 T = TypeVar("T", bound="DataclassInstance")
 
 
@@ -160,6 +163,17 @@ class NodeResult:
 
 
 @dataclass(frozen=True)
+class NodeHistory:
+    """The last results of a model or a test, oldest first; of those that had one of late."""
+
+    node_name: str
+    resource_type: str
+    statuses: Sequence[str]
+    failures: Sequence[int | None]
+    run_days: Sequence[date]
+
+
+@dataclass(frozen=True)
 class SchemaChange:
     """A field that the API added or gave up."""
 
@@ -243,6 +257,7 @@ class HealthData:
         quality: Of the last crawl.
         rejections: Those with most open records first.
         nodes: Models and tests of the last build.
+        histories: Of the models and tests of the last builds.
         schema_changes: Newest first.
         lists: Of each source; none where nothing was ever recommended.
         lifts: By source, oldest first.
@@ -261,6 +276,7 @@ class HealthData:
     quality: Sequence[Quality]
     rejections: Sequence[Rejections]
     nodes: Sequence[NodeResult]
+    histories: Sequence[NodeHistory]
     schema_changes: Sequence[SchemaChange]
     lists: Sequence[Lists]
     lifts: Sequence[Lift]
@@ -333,6 +349,31 @@ _REJECTIONS: LiteralString = """
     from raw_moovitamix.rejected_records
     group by endpoint, reason
     order by open_count desc, resolved_count desc, endpoint, reason
+"""
+
+# a node that the last builds do not have is one of a version before
+_HISTORIES: LiteralString = """
+    with
+
+    results as (
+        select
+            *,
+            row_number() over (partition by unique_id order by run_at desc) as place,
+            dense_rank() over (order by run_at desc) as build
+        from health.fct_dbt_results
+    )
+
+    select
+        node_name,
+        resource_type,
+        array_agg(status order by run_at) as statuses,
+        array_agg(failures order by run_at) as failures,
+        array_agg(run_at::date order by run_at) as run_days
+    from results
+    where place <= %(results)s and resource_type in ('model', 'test')
+    group by unique_id, node_name, resource_type
+    having min(build) <= %(results)s
+    order by resource_type, node_name
 """
 
 _LANDED_AT: LiteralString = """
@@ -412,6 +453,7 @@ def _read(connection: psycopg.Connection) -> HealthData:
         "schema_changes": SCHEMA_CHANGES,
         "trainings": TRAININGS,
         "decisions": DECISIONS,
+        "results": RESULTS,
     }
 
     def rows(relation: str, kind: type[T], query: LiteralString | sql.Composed) -> list[T]:
@@ -470,6 +512,7 @@ def _read(connection: psycopg.Connection) -> HealthData:
             order by resource_type, node_name
             """,
         ),
+        histories=rows("health.fct_dbt_results", NodeHistory, _HISTORIES),
         schema_changes=modelled(
             "health.fct_schema_changes",
             SchemaChange,

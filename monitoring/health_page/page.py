@@ -14,8 +14,8 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from monitoring import wording
-from monitoring.health_page import charts, recommendations, tables, volumes
-from monitoring.health_page.data import DAYS, RUNS, HealthData, read_health
+from monitoring.health_page import charts, recommendations, ribbons, tables, volumes
+from monitoring.health_page.data import DAYS, RESULTS, RUNS, HealthData, read_health
 from monitoring.health_page.verdict import (
     SIGNS,
     Verdict,
@@ -132,6 +132,8 @@ def render_page(data: HealthData, made_at: datetime) -> str:
             "noted_nodes": [
                 node for tone in ("bad", "warn") for node in data.nodes if node_tone(node) == tone
             ],
+            "ribbons": ribbons.draw_ribbons(data),
+            "most_results": RESULTS,
             "made_at": made_at,
             "version": version("listenhouse"),
             "signs": SIGNS,

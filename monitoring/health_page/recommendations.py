@@ -11,7 +11,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from monitoring import wording
-from monitoring.health_page.charts import Panel, identity_of
+from monitoring.health_page.charts import Panel, days_missing, identity_of
 from monitoring.health_page.data import Decision, Evaluation, HealthData, Lift
 from monitoring.page.svg_charts import Caption, Estimate, Point, band_chart, interval_chart
 
@@ -24,6 +24,9 @@ _DECISION_TONES = {
     "fell_back": "bad",
     "restored": "good",
 }
+
+_DIGITS = 4
+"""Of a difference between models: as many as the gate's reason has beside it."""
 
 _NEXT_STEPS = {
     "promoted": "Nothing to do. Should the lift fall, `listenhouse rollback-model` puts the model "
@@ -86,9 +89,9 @@ def measured(decision: Decision) -> str:
     if decision.difference is None:
         return ""
     metric = (decision.metric or "difference").replace("@", " at ")
-    words = f"{metric} {wording.signed(decision.difference, 3)}"
+    words = f"{metric} {wording.signed(decision.difference, _DIGITS)}"
     if decision.lower is not None and decision.upper is not None:
-        lower, upper = wording.signed(decision.lower, 3), wording.signed(decision.upper, 3)
+        lower, upper = (wording.signed(each, _DIGITS) for each in (decision.lower, decision.upper))
         words += f" ({lower} to {upper})"
     if decision.user_count is not None:
         words += f", {wording.counted(decision.user_count, 'user')}"
@@ -108,17 +111,19 @@ def _lift_panel(source_name: str, lifts: Sequence[Lift]) -> Panel:
         f"{wording.percentage(last.shadow_conversion_rate)} of those of popularity"
     )
     worse = sum(_is_worse(each) for each in complete)
+    missing = days_missing(complete)
     first = complete[0].for_date
     days = (last.for_date - first).days
     places = {
         each.for_date: (each.for_date - first).days / days if days else 0.5 for each in complete
     }
+    still_open = f"{open_days} more are still open." if len(lifts) > len(complete) else ""
     return Panel(
         title=title,
-        reading=f"{reading}. {open_days} more are still open."
-        if len(lifts) > len(complete)
-        else f"{reading}.",
-        drawing=band_chart(
+        reading=" ".join(filter(None, (f"{reading}.", still_open, missing))),
+        drawing=Markup()
+        if missing
+        else band_chart(
             Caption(
                 f"lift-{identity_of(source_name)}",
                 title,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitoring import wording
-from monitoring.health_page.data import FindingRow, HealthData, NodeResult, Run
+from monitoring.health_page.data import FindingRow, HealthData, NodeHistory, NodeResult, Run
 
 SIGNS = {"good": "✓", "warn": "!", "bad": "✕", "none": "–"}
 """What says the same as a colour."""
@@ -105,15 +105,20 @@ def severity_tone(severity: str | None) -> str:
     return "warn" if severity == "warning" else "bad"
 
 
-def is_test(node: NodeResult) -> bool:
+def is_test(node: NodeResult | NodeHistory) -> bool:
     """Whether it tests something, rather than builds it."""
     return node.resource_type in {"test", "unit_test"}
 
 
 def node_tone(node: NodeResult) -> str:
-    """How the status that dbt gave is to be taken."""
+    """How the status that dbt gave a node is to be taken."""
+    return status_tone(node.status)
+
+
+def status_tone(status: str) -> str:
+    """How a status of dbt's is to be taken."""
     tones = {"pass": "good", "success": "good", "no-op": "good", "warn": "warn", "skipped": "none"}
-    return tones.get(node.status, "bad")
+    return tones.get(status, "bad")
 
 
 def count_tests(nodes: Sequence[NodeResult]) -> dict[str, int]:

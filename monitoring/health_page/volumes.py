@@ -13,7 +13,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from monitoring import wording
-from monitoring.health_page.charts import Panel, identity_of
+from monitoring.health_page.charts import Panel, days_missing, identity_of
 from monitoring.health_page.data import HealthData, Volume
 from monitoring.health_page.tables import in_order
 from monitoring.health_page.verdict import severity_tone
@@ -142,7 +142,9 @@ def _trace(series: Sequence[Volume] | None, days: _Days) -> Trace | None:
     last = series[-1]
     return Trace(
         last,
-        sparkline(
+        Markup()
+        if days_missing(series)
+        else sparkline(
             Caption(
                 f"trace-{identity_of(last.metric_name, last.subject)}",
                 f"{_title(last)}, {wording.counted(len(series), 'day')}",
@@ -161,10 +163,13 @@ def _volume_panel(series: Sequence[Volume], days: _Days) -> Panel:
     else:
         reading += f", expected {expected_range(last)}"
     anomalies = [each for each in reversed(series) if each.is_anomaly]
+    missing = days_missing(series)
     return Panel(
         title=_title(last),
-        reading=f"{reading}.",
-        drawing=band_chart(
+        reading=f"{reading}. {missing}".strip(),
+        drawing=Markup()
+        if missing
+        else band_chart(
             Caption(
                 f"volume-{identity_of(last.metric_name, last.subject)}",
                 _title(last),

@@ -20,10 +20,12 @@ from monitoring.health_page.charts import USUAL_RUNS, count_runs, draw_steps
 from monitoring.health_page.data import (
     DAYS,
     DECISIONS,
+    RESULTS,
     RUNS,
     TRAININGS,
     FindingRow,
     HealthData,
+    NodeHistory,
     NodeResult,
     read_health,
 )
@@ -50,6 +52,7 @@ SECTIONS = (
     "quarantine",
     "tests",
     "schema",
+    "ribbons",
     "next",
 )
 
@@ -223,6 +226,15 @@ def grown(data: HealthData) -> HealthData:
         lifts=lifts,
         evaluations=evaluations,
         decisions=[data.decisions[0]] * DECISIONS,
+        histories=[
+            replace(
+                each,
+                statuses=[("pass", "fail")[number < 9 and day % 3 == 0] for day in range(RESULTS)],
+                failures=[3 if number < 9 and day % 3 == 0 else 0 for day in range(RESULTS)],
+                run_days=[MADE_AT.date() - timedelta(days=day) for day in range(RESULTS)],
+            )
+            for number, each in enumerate(data.histories)
+        ],
     )
 
 
@@ -252,8 +264,9 @@ def test_the_page_is_legible(  # noqa: PLR0913, PLR0917 (fixtures)
 def test_every_chart_has_marks_and_says_what_it_is(browser: Browser, file: Path) -> None:
     with opened_page(browser, file) as page:
         charts = page.locator("svg.figure").all()
-        # runs, steps, volumes, traces, endpoints, lift and quality, tests
-        assert len(charts) == 1 + 4 + 4 + 15 + 3 + 2 + 1
+        # runs, steps, volumes, traces, endpoints, lift and quality, tests, ribbons
+        ribbons = page.locator("#ribbons svg").count()
+        assert len(charts) == 1 + 4 + 4 + 15 + 3 + 2 + 1 + ribbons
         for chart in charts:
             title = chart.locator("> title").text_content()
             assert title
@@ -377,7 +390,7 @@ def test_recommendations_are_told_with_what_they_led_to(
         assert "Refused: version 3; version 2 stays" in decisions[0]
         minus = wording.MINUS
         assert "No better than the champion." in decisions[0]
-        assert f"ndcg at 20 {minus}0.010 ({minus}0.020 to +0.003), 200 users" in decisions[0]
+        assert f"ndcg at 20 {minus}0.0100 ({minus}0.0200 to +0.0030), 200 users" in decisions[0]
         assert "Promoted: version 2, the first" in decisions[1]
         assert "listenhouse retrain" in page.inner_text("#recommendations .then")
 
@@ -619,6 +632,77 @@ def test_tests_that_failed_are_named(browser: Browser, data: HealthData, tmp_pat
         named = page.locator(".nodes li b").all_inner_texts()
         assert named == ["unique_key", "dim_users", "few_orphans"]
         assert "3 rows" in page.inner_text(".nodes li >> nth=0")
+
+
+def test_the_last_results_of_a_test_are_a_ribbon(
+    browser: Browser, data: HealthData, tmp_path: Path
+) -> None:
+    today = MADE_AT.date()
+    days = [today - timedelta(days=ago) for ago in range(5, -1, -1)]
+    statuses = ["pass", "pass", "fail", "fail", "pass", "pass"]
+    rows = [0, 0, 7, 12, 0, 0]
+    histories = [
+        NodeHistory("always_fine", "test", ["pass"] * 6, [0] * 6, days),
+        NodeHistory("unique_key", "test", statuses, rows, days),
+        NodeHistory("dim_users", "model", ["success"] * 5 + ["error"], [None] * 6, days),
+    ]
+    with opened_page(browser, written(replace(data, histories=histories), tmp_path)) as page:
+        assert page.locator("#ribbons summary").all_inner_texts() == ["1 that always went well"]
+        named = page.locator("#ribbons tbody th").all_text_contents()
+        assert named == ["unique_key", "dim_users"]
+        assert "always_fine (6)" in (page.locator("#ribbons").text_content() or "")
+        failed = page.locator("#ribbons tbody tr").first
+        assert " ".join(failed.inner_text().split()) == "unique_key 2 of 6 results not good 12"
+        marks = [mark.strip() for mark in failed.locator("rect title").all_text_contents()]
+        assert marks == [
+            "16 Nov to 17 Nov: pass, 2 times",
+            "18 Nov: fail, 7 rows",
+            "19 Nov: fail, 12 rows",
+            "20 Nov to 21 Nov: pass, 2 times",
+        ]
+        widths = [mark.get_attribute("width") for mark in failed.locator("rect").all()]
+        assert widths == ["33.33%", "16.67%", "16.67%", "33.33%"]
+
+
+def test_the_last_results_are_those_recorded(watched: Warehouse, data: HealthData) -> None:
+    recorded = watched.query(
+        "select node_name, status, failures from health.fct_dbt_results"
+        " where resource_type in ('model', 'test') order by 1"
+    )
+    assert len(recorded) > 150
+    shown = [
+        (each.node_name, status, failures)
+        for each in data.histories
+        for status, failures in zip(each.statuses, each.failures, strict=True)
+    ]
+    assert sorted(map(str, shown)) == sorted(map(str, recorded))
+
+
+def test_too_few_days_are_no_chart_but_words(
+    browser: Browser, data: HealthData, tmp_path: Path
+) -> None:
+    first_day = min(each.measured_date for each in data.volumes)
+    early = replace(
+        data,
+        volumes=[each for each in data.volumes if each.measured_date == first_day],
+        lifts=[each for each in data.lifts if each.is_window_complete][:2],
+    )
+    with opened_page(browser, written(early, tmp_path)) as page:
+        for panel in page.locator("#volumes .panel").all():
+            assert "The chart needs 2 more days." in panel.inner_text()
+        assert page.locator("#volumes svg").count() == 0
+        assert "The chart needs 1 more day." in page.inner_text("#recommendations")
+        assert page.locator("#lift-moovitamix").count() == 0
+
+
+def test_the_contents_lead_to_all_parts(browser: Browser, file: Path, data: HealthData) -> None:
+    with opened_page(browser, file) as page:
+        links = [a.get_attribute("href") or "" for a in page.locator(".contents a").all()]
+        assert set(links) == {f"#{section}" for section in SECTIONS} - {"#today", "#schema"}
+        assert all(page.locator(link).count() == 1 for link in links)
+    bare = render_page(replace(data, findings=[], histories=[]), MADE_AT)
+    assert 'href="#findings"' not in bare
+    assert 'href="#ribbons"' not in bare
 
 
 def test_before_the_first_run_it_says_how_to_make_one(
