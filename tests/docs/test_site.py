@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 from documentation.hooks import dictionary
 from tests.dbt_project.parsed_project import leave_parsed
 from tests.docs.snippets import PAGES
+from tests.monitoring.browsing import VIEWPORTS
 from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
 from warehouse.settings import PROJECT_ROOT, Settings
 
@@ -86,6 +87,26 @@ def test_the_site_opens_offline_and_its_search_finds(built: Path, browser: Brows
     page.close()
     assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
     assert errors == []
+
+
+DRAWN = ("index", "architecture", "publishing", "lakehouse", "fr/index")
+"""Pages with a drawing of arrows."""
+
+
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_no_drawing_is_cut_off(browser: Browser, built: Path, viewport: str) -> None:  # noqa: F811
+    width, height = VIEWPORTS[viewport]
+    page = browser.new_page(viewport={"width": width, "height": height})
+    for name in DRAWN:
+        page.goto((built / "site" / f"{name}.html").as_uri())
+        drawings = page.locator("pre", has_text="▼").all()
+        assert drawings, name
+        for drawing in drawings:
+            hidden = drawing.evaluate(
+                "pre => [pre, ...pre.children].map(each => each.scrollWidth - each.clientWidth)"
+            )
+            assert max(hidden) <= 0, (name, hidden)
+    page.close()
 
 
 def test_pages_ask_for_nothing_from_elsewhere(built: Path) -> None:
