@@ -501,6 +501,11 @@ class Settings(BaseSettings):
         return self.home / "pages" / "listening.html"
 
     @property
+    def wrapped_page_file(self) -> Path:
+        """Where the page of a month or year is written, unless told otherwise."""
+        return self.home / "pages" / "wrapped.html"
+
+    @property
     def health_page_file(self) -> Path:
         """Where the health page is written, unless told otherwise."""
         return self.home / "pages" / "health.html"

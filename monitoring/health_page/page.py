@@ -7,6 +7,7 @@ a content security policy keeps it from loading anything.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +28,7 @@ from monitoring.health_page.verdict import (
     run_tone,
     severity_tone,
 )
-from monitoring.page.html_page import render, write_whole
+from monitoring.page.html_page import links_from, render, write_whole
 from warehouse.database import connect
 from warehouse.errors import ListenhouseError
 from warehouse.run_log import get_logger
@@ -70,7 +71,7 @@ def write_page(settings: Settings, output: Path) -> Verdict:
         OutputError: The file cannot be written.
     """
     data = _read(settings)
-    write_whole(render_page(data, _now()), output)
+    write_whole(render_page(data, _now(), links_from(output)), output)
     return judge(data)
 
 
@@ -87,12 +88,13 @@ def refresh_page(settings: Settings) -> None:
         _logger.info("health page not written", cause=str(error))
 
 
-def render_page(data: HealthData, made_at: datetime) -> str:
+def render_page(data: HealthData, made_at: datetime, links: Sequence[tuple[str, str]] = ()) -> str:
     """Writes the page.
 
     Args:
         data: What to show.
         made_at: When it was read (UTC, without a zone).
+        links: Files of other pages, and their names; none where it goes by mail or HTTP.
 
     Returns:
         A complete HTML document.
@@ -134,6 +136,7 @@ def render_page(data: HealthData, made_at: datetime) -> str:
             ],
             "ribbons": ribbons.draw_ribbons(data),
             "most_results": RESULTS,
+            "links": links,
             "made_at": made_at,
             "version": version("listenhouse"),
             "signs": SIGNS,

@@ -12,9 +12,8 @@ from datetime import date, timedelta
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg import sql
 
-from warehouse.errors import DatabaseError
+from monitoring.page.marts import bounded, reading_marts
 
 PERIODS = (7, 30, 90)
 """Lengths of the periods, in days up to the last one with listens; the last period is all."""
@@ -30,9 +29,6 @@ MAX_DAILY = 1096
 
 COHORTS = 12
 """Weeks of first listens that are followed, and for how many weeks."""
-
-MARTS = "marts"
-"""Where people read the marts of today."""
 
 _TABLES = (
     "fct_listens",
@@ -117,6 +113,16 @@ _SELECTED: LiteralString = """
 
     periods as (
         select period from generate_series(0, cardinality(%(periods)s::int[])) as period
+    ),
+
+    -- by period, those of the period as long that ends where it begins
+    earlier as (
+        select lengths.period - 1 as period, listens.*
+        from listens
+        inner join unnest(%(periods)s::int[]) with ordinality as lengths (days, period)
+            on %(last_day)s::date - listens.listened_date between days and 2 * days - 1
+        inner join known on listens.source_name = known.source_name
+        where listens.listened_date >= known.known_from
     )
 """
 
@@ -226,24 +232,64 @@ _TOTALS: LiteralString = """
     ),
 
     counted as (
-        select selection, age, count(*) as listens, 0 as listeners, 0 as tracks
+        select
+            listens.selection,
+            listens.age,
+            count(*) as listens,
+            0 as listeners,
+            0 as tracks,
+            coalesce(sum(dim_tracks.duration_seconds), 0) as seconds
         from listens
+        inner join dim_tracks on listens.track_key = dim_tracks.track_key
         group by 1, 2
         union all
-        select selection, age, 0, count(*), 0 from listeners group by 1, 2
+        select selection, age, 0, count(*), 0, 0 from listeners group by 1, 2
         union all
-        select selection, age, 0, 0, count(*) from tracks group by 1, 2
+        select selection, age, 0, 0, count(*), 0 from tracks group by 1, 2
     )
 
     select
-        selection, period, sum(listens)::bigint, sum(listeners)::bigint, sum(tracks)::bigint
+        selection,
+        period,
+        sum(listens)::bigint,
+        sum(listeners)::bigint,
+        sum(tracks)::bigint,
+        sum(seconds)::bigint
     from counted
     inner join periods on counted.age <= periods.period
     group by 1, 2
 """
 
+_EARLIER_TOTALS: LiteralString = """
+    select
+        earlier.selection,
+        earlier.period,
+        count(*),
+        count(distinct (earlier.source_name, earlier.user_id))
+            filter (where earlier.user_id is not null),
+        count(distinct (earlier.source_name, earlier.track_id))
+            filter (where earlier.track_id is not null),
+        coalesce(sum(dim_tracks.duration_seconds), 0)::bigint
+    from earlier
+    inner join dim_tracks on earlier.track_key = dim_tracks.track_key
+    group by 1, 2
+"""
+
 _TRACKS: LiteralString = """
-    , counted as (
+    , ranked_before as (
+        select
+            selection,
+            period,
+            source_name,
+            track_id,
+            row_number() over (
+                partition by selection, period order by count(*) desc, source_name, track_id
+            ) as place
+        from earlier
+        group by selection, period, source_name, track_id
+    ),
+
+    counted as (
         select
             0 as selection,
             age,
@@ -281,8 +327,15 @@ _TRACKS: LiteralString = """
         ranked.period,
         dim_tracks.track_name,
         dim_tracks.artist_name,
-        ranked.listen_count
+        ranked.listen_count,
+        ranked_before.place
     from ranked
+    left join ranked_before
+        on
+            ranked.selection = ranked_before.selection
+            and ranked.period = ranked_before.period
+            and ranked.source_name = ranked_before.source_name
+            and ranked.track_id = ranked_before.track_id
     left join dim_tracks
         on
             ranked.source_name = dim_tracks.source_name
@@ -293,7 +346,23 @@ _TRACKS: LiteralString = """
 """
 
 _ARTISTS: LiteralString = """
-    , counted as (
+    , ranked_before as (
+        select
+            earlier.selection,
+            earlier.period,
+            dim_tracks.artist_key,
+            row_number() over (
+                partition by earlier.selection, earlier.period
+                order by count(*) desc, dim_tracks.artist_key
+            ) as place
+        from earlier
+        inner join dim_tracks on earlier.track_key = dim_tracks.track_key
+        inner join dim_artists on dim_tracks.artist_key = dim_artists.artist_key
+        where dim_artists.artist_name is not null
+        group by earlier.selection, earlier.period, dim_tracks.artist_key
+    ),
+
+    counted as (
         select
             0 as selection,
             age,
@@ -314,6 +383,7 @@ _ARTISTS: LiteralString = """
         select
             counted.selection,
             periods.period,
+            counted.artist_key,
             dim_artists.artist_name,
             sum(counted.listen_count)::bigint as listen_count,
             row_number() over (
@@ -327,10 +397,20 @@ _ARTISTS: LiteralString = """
         group by counted.selection, periods.period, counted.artist_key, dim_artists.artist_name
     )
 
-    select selection, period, artist_name, listen_count
+    select
+        ranked.selection,
+        ranked.period,
+        ranked.artist_name,
+        ranked.listen_count,
+        ranked_before.place
     from ranked
-    where place <= %(chart_length)s
-    order by selection, period, place
+    left join ranked_before
+        on
+            ranked.selection = ranked_before.selection
+            and ranked.period = ranked_before.period
+            and ranked.artist_key = ranked_before.artist_key
+    where ranked.place <= %(chart_length)s
+    order by ranked.selection, ranked.period, ranked.place
 """
 
 _HOURS: LiteralString = """
@@ -391,6 +471,10 @@ _COHORTS: LiteralString = """
 """
 
 
+Totals = tuple[int, int, int, int]
+"""Listens, listeners, tracks, seconds."""
+
+
 @dataclass(frozen=True)
 class ListeningData:
     """The figures behind the page.
@@ -414,9 +498,12 @@ class ListeningData:
         first_week: The Monday that `active` and `new` begin at, of the first week that is known.
         active: By selection: listeners of each week.
         new: By selection: those of them who listened for the first time.
-        totals: By selection and period: listens, listeners and tracks.
-        tracks: By selection and period: name, artist and listens, most heard first.
-        artists: By selection and period: name and listens, most heard first.
+        totals: By selection and period: listens, listeners, tracks, and the seconds that the
+            tracks of all listens are long.
+        earlier: The same of the period as long before each; zeros for that of everything.
+        tracks: By selection and period: name, artist, listens and place in the period before,
+            most heard first.
+        artists: By selection and period: name, listens and that place, most heard first.
         hours: By selection and period: listens of each hour of the week, Monday 0:00 UTC
             first; None where none fell into the period.
         cohorts: First week, and listeners of that week and of each whole week since.
@@ -435,9 +522,10 @@ class ListeningData:
     first_week: date | None
     active: Sequence[Sequence[int]]
     new: Sequence[Sequence[int]]
-    totals: Sequence[Sequence[tuple[int, int, int]]]
-    tracks: Sequence[Sequence[Sequence[tuple[str | None, str | None, int]]]]
-    artists: Sequence[Sequence[Sequence[tuple[str, int]]]]
+    totals: Sequence[Sequence[Totals]]
+    earlier: Sequence[Sequence[Totals]]
+    tracks: Sequence[Sequence[Sequence[tuple[str | None, str | None, int, int | None]]]]
+    artists: Sequence[Sequence[Sequence[tuple[str, int, int | None]]]]
     hours: Sequence[Sequence[Sequence[int] | None]]
     cohorts: Sequence[tuple[date, Sequence[int]]]
 
@@ -452,41 +540,8 @@ def read_listening(connection: psycopg.Connection, schema: str) -> ListeningData
     Raises:
         DatabaseError: The marts are not there or cannot be read; says what to do.
     """
-    try:
-        with connection.transaction():
-            connection.execute("set transaction isolation level repeatable read read only")
-            connection.execute(
-                sql.SQL("set local search_path to {}").format(sql.Identifier(schema))
-            )
-            _require_marts(connection, schema)
-            return _count(connection)
-    except psycopg.Error as error:
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise DatabaseError(
-            f"The marts in schema {schema} could not be read ({cause}): run `dbt build`, and "
-            "check that the user in LISTENHOUSE_DATABASE_URL may read that schema."
-        ) from error
-
-
-def _require_marts(connection: psycopg.Connection, schema: str) -> None:
-    found = {
-        row[0]
-        for row in connection.execute(
-            "select tablename from pg_tables where schemaname = %s", (schema,)
-        )
-    }
-    if not found and schema != MARTS:
-        raise DatabaseError(
-            f"There is no schema {schema} with marts in it: those of today are in {MARTS}, those "
-            "of a past day, as `dbt build --vars '{as_of: 2026-03-01}'` builds them, in "
-            "as_of_20260301_marts."
-        )
-    missing = [table for table in _TABLES if table not in found]
-    if missing:
-        raise DatabaseError(
-            f"There is no {schema}.{missing[0]} to make the page from: run `listenhouse run`, or "
-            "`dbt build` where a load was landed already."
-        )
+    with reading_marts(connection, schema, _TABLES):
+        return _count(connection)
 
 
 def _count(connection: psycopg.Connection) -> ListeningData:
@@ -494,7 +549,7 @@ def _count(connection: psycopg.Connection) -> ListeningData:
     first_day, last_day, listen_count, timed_count, timed_to_the_hour = span
     if last_day is None:
         return ListeningData(
-            None, None, 0, 0, False, None, None, [], [], [], None, [], [], [], [], [], [], []
+            None, None, 0, 0, False, None, None, [], [], [], None, [], [], [], [], [], [], [], []
         )
     sources = connection.execute(_KNOWN_FROM).fetchall()
     earliest = min(known_from for _, _, known_from in sources)
@@ -540,13 +595,17 @@ def _count(connection: psycopg.Connection) -> ListeningData:
             (known_from for _, has_times, known_from in sources if not has_times), default=None
         ),
         first_charted_day=first_charted_day,
-        genres=genres,
-        genre_charts=[chart[:CHART_LENGTH] for chart in genre_charts],
+        genres=[bounded(name) for name in genres],
+        genre_charts=[
+            [(bounded(name), count) for name, count in chart[:CHART_LENGTH]]
+            for chart in genre_charts
+        ],
         days=_by_selection(selections, _range(first_charted_day, last_day), day_counts),
         first_week=first_week,
         active=_by_selection(selections, week_range, {row[:2]: row[2] for row in weeks}),
         new=_by_selection(selections, week_range, {row[:2]: row[3] for row in weeks}),
         totals=_totals(selections, rows(_TOTALS)),
+        earlier=_totals(selections, rows(_EARLIER_TOTALS)),
         tracks=_charts(selections, rows(_TRACKS)),
         artists=_charts(selections, rows(_ARTISTS)),
         hours=_hours(selections, rows(_HOURS) if timed_to_the_hour else []),
@@ -568,10 +627,10 @@ def _by_selection(
     return [[counts.get((number, day), 0) for day in days] for number in range(selections)]
 
 
-def _totals(selections: int, rows: Sequence[tuple[Any, ...]]) -> list[list[tuple[int, int, int]]]:
-    totals = [[(0, 0, 0)] * (len(PERIODS) + 1) for _ in range(selections)]
-    for selection, period, *counts in rows:
-        totals[selection][period] = (counts[0], counts[1], counts[2])
+def _totals(selections: int, rows: Sequence[tuple[Any, ...]]) -> list[list[Totals]]:
+    totals: list[list[Totals]] = [[(0, 0, 0, 0)] * (len(PERIODS) + 1) for _ in range(selections)]
+    for selection, period, listens, listeners, tracks, seconds in rows:
+        totals[selection][period] = (listens, listeners, tracks, seconds)
     return totals
 
 
@@ -580,7 +639,9 @@ def _charts(selections: int, rows: Sequence[tuple[Any, ...]]) -> list[list[list[
         [[] for _ in range(len(PERIODS) + 1)] for _ in range(selections)
     ]
     for selection, period, *entry in rows:
-        charts[selection][period].append(tuple(entry))
+        charts[selection][period].append(
+            tuple(bounded(part) if isinstance(part, str) else part for part in entry)
+        )
     return charts
 
 

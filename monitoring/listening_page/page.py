@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,10 @@ from pathlib import Path
 from markupsafe import Markup
 
 from monitoring.listening_page.data import PERIODS, ListeningData, read_listening
-from monitoring.page.html_page import PAGE_FOLDER, render, write_whole
+from monitoring.listening_page.recommendations import Recommendations, read_recommendations
+from monitoring.page.html_page import PAGE_FOLDER, links_from, render, write_whole
+from monitoring.page.marts import MARTS
+from monitoring.wording import counted, percentage, points
 from warehouse.database import connect
 from warehouse.settings import Settings
 
@@ -41,16 +45,26 @@ def write_page(settings: Settings, output: Path, schema: str) -> ListeningData:
     """
     with connect(settings, "listenhouse pages") as connection:
         data = read_listening(connection, schema)
-    write_whole(render_page(data, datetime.now(UTC)), output)
+        # lists are made of the marts of today alone
+        recommended = read_recommendations(connection) if schema == MARTS else None
+    page = render_page(data, datetime.now(UTC), recommended, links_from(output))
+    write_whole(page, output)
     return data
 
 
-def render_page(data: ListeningData, made_at: datetime) -> str:
+def render_page(
+    data: ListeningData,
+    made_at: datetime,
+    recommended: Recommendations | None = None,
+    links: Sequence[tuple[str, str]] = (),
+) -> str:
     """Writes the page.
 
     Args:
         data: What to show.
         made_at: When it was read (UTC).
+        recommended: What came of recommendations; None where there are none.
+        links: Files of other pages, and their names.
 
     Returns:
         A complete HTML document.
@@ -63,6 +77,8 @@ def render_page(data: ListeningData, made_at: datetime) -> str:
         "listening",
         {
             "data": data,
+            "recommended": recommended,
+            "links": links,
             "made_at": made_at,
             "periods": PERIODS,
             "untimed_count": data.listen_count - data.timed_count,
@@ -70,7 +86,7 @@ def render_page(data: ListeningData, made_at: datetime) -> str:
             "scripts": [Markup(script) for script in scripts],  # noqa: S704 (made safe above)
             "script_hashes": [_hash(script) for script in scripts],
         },
-        {},
+        {"counted": counted, "percentage": percentage, "points": points},
     )
 
 

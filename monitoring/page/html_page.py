@@ -18,6 +18,8 @@ PAGE_FOLDER = Path(__file__).parent
 
 _SHARED_STYLE = "house.css"
 
+_PAGES = {"listening.html": "Listening", "wrapped.html": "Wrapped", "health.html": "Health"}
+
 
 def render(
     name: str, values: Mapping[str, object], filters: Mapping[str, Callable[..., object]]
@@ -49,6 +51,19 @@ def render(
         style=Markup(style),  # noqa: S704 (ours)
         **values,
     )
+
+
+def links_from(output: Path) -> list[tuple[str, str]]:
+    """The other pages in the folder of one, by file and name, to lead from one to the next.
+
+    Args:
+        output: The file of the page.
+    """
+    return [
+        (file, name)
+        for file, name in _PAGES.items()
+        if file != output.name and (output.parent / file).exists()
+    ]
 
 
 def write_whole(page: str, output: Path) -> None:

@@ -55,6 +55,14 @@
     const length = period === ALL ? days.length : Math.min(data.periods[period], days.length);
     return { period, selection, length, totals: data.totals[selection][period] };
   };
+  // whether the period as long before this one is known, all of it
+  const isComparable = ({ period, length }) => {
+    const since = days[days.length - 2 * length];
+    return (
+      period !== ALL && length === data.periods[period] &&
+      since !== undefined && (!knownFrom || since >= knownFrom)
+    );
+  };
   const periodInWords = ({ period }) =>
     period === ALL ? "in the whole time" : `in the last ${data.periods[period]} days`;
   const genreInWords = ({ selection }) => {
@@ -148,7 +156,7 @@
           data: names.map((_, index) => String(index)),
           axisLabel: {
             ...above, color: ink.ink, fontSize: 13, align: "left", interval: 0,
-            width: width - 64, overflow: "truncate", ellipsis: "…",
+            width: width - (rows.some((row) => row.moved) ? 110 : 64), overflow: "truncate", ellipsis: "…",
             formatter: (index) => names[index],
           },
         },
@@ -158,7 +166,9 @@
           data: names.map((_, index) => String(index)),
           axisLabel: {
             ...above, color: ink.soft, fontSize: 13, align: "right", interval: 0,
-            formatter: (index) => plain.format(rows[index].value),
+            formatter: (index) =>
+              (rows[index].moved ? `{moved|${rows[index].moved}}` : "") + plain.format(rows[index].value),
+            rich: { moved: { color: ink.soft, fontSize: 12, width: 42, align: "left" } },
           },
         },
       ],
@@ -244,15 +254,16 @@
     },
 
     tracks: (state) => {
-      const rows = data.tracks[state.selection][state.period].map(([name, artist, value]) => ({
-        name: `${name || "Unnamed track"}${artist ? ` · ${artist}` : ""}`, value,
+      const rows = data.tracks[state.selection][state.period].map(([name, artist, value, before]) => ({
+        name: `${name || "Unnamed track"}${artist ? ` · ${artist}` : ""}`, value, before,
       }));
-      return ranked(rows, state, "tracks", "Track");
+      return ranked(rows, state, "Track");
     },
 
     artists: (state) => {
-      const rows = data.artists[state.selection][state.period].map(([name, value]) => ({ name, value }));
-      return ranked(rows, state, "artists", "Artist");
+      const rows = data.artists[state.selection][state.period]
+        .map(([name, value, before]) => ({ name, value, before }));
+      return ranked(rows, state, "Artist");
     },
 
     genres: (state) => {
@@ -434,15 +445,30 @@
     },
   };
 
-  const ranked = (rows, state, things, one) => {
+  // where a row stood in the period before, where that is known
+  const moved = (row, place, state) => {
+    if (!isComparable(state)) return "";
+    if (row.before === null) return "new";
+    const up = row.before - place;
+    return up > 0 ? `▲ ${up}` : up < 0 ? `▼ ${-up}` : "=";
+  };
+
+  const ranked = (rows, state, one) => {
+    rows.forEach((row, index) => { row.moved = moved(row, index + 1, state); });
+    const newcomers = rows.filter((row) => row.moved === "new").length;
     const share = sum(rows.map((row) => row.value)) / state.totals[0];
     return {
       isEmpty: rows.length === 0,
-      reading: `The first ${rows.length} have ${percent(share)} of ${count(state.totals[0])} listens${genreInWords(state)}.`,
+      reading:
+        `The first ${rows.length} have ${percent(share)} of ${count(state.totals[0])} listens${genreInWords(state)}.` +
+        (isComparable(state) ? ` ${newcomers || "None"} not heard in the ${state.length} days before.` : ""),
       height: rows.length * ROW,
       option: (width) => ranking(rows, width, () => ink.accent),
-      head: [one, "Listens", "Share"],
-      rows: rows.map((row) => [row.name, plain.format(row.value), percent(row.value / state.totals[0])]),
+      head: [one, "Listens", "Share", ...(isComparable(state) ? ["Place before"] : [])],
+      rows: rows.map((row) => [
+        row.name, plain.format(row.value), percent(row.value / state.totals[0]),
+        ...(isComparable(state) ? [row.before === null ? "new" : plain.format(row.before)] : []),
+      ]),
     };
   };
 
@@ -455,6 +481,16 @@
       const box = document.getElementById(`${id}-chart`);
       return { id, card, box, empty: document.getElementById(`${id}-empty`), view: null, instance: null };
     });
+
+  // figures as machines read them: no separators in numbers; a spreadsheet takes no name for a formula
+  const asCsv = (rows) => {
+    const plainNumber = /^\d{1,3}(,\d{3})+(\.\d+)?$/;
+    const cell = (text) => {
+      const value = plainNumber.test(text) ? text.replaceAll(",", "") : text;
+      return `"${(/^[=+\-@\t\r]/.test(value) ? `'${value}` : value).replaceAll('"', '""')}"`;
+    };
+    return rows.map((cells) => cells.map(cell).join(",")).join("\r\n");
+  };
 
   const fillTable = (chart) => {
     if (!chart.card.querySelector("details").open) return;
@@ -471,7 +507,12 @@
     row(table.createTHead(), chart.view.head, "th");
     const body = table.createTBody();
     chart.view.rows.forEach((cells) => row(body, cells, "td"));
-    chart.card.querySelector(".figures").replaceChildren(table);
+    const link = document.createElement("a");
+    link.className = "csv";
+    link.textContent = "Save as CSV";
+    link.download = `${chart.id}.csv`;
+    link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(asCsv([chart.view.head, ...chart.view.rows]))}`;
+    chart.card.querySelector(".figures").replaceChildren(link, table);
   };
 
   const draw = (chart, state) => {
@@ -497,34 +538,56 @@
   const render = () => {
     readColours();
     const state = chosen();
-    const [listens, listeners, tracks] = state.totals;
+    const [listens, listeners, tracks, seconds] = state.totals;
     show("total-listens", plain.format(listens));
     show("total-listeners", plain.format(listeners));
     show("total-tracks", plain.format(tracks));
-    show("total-each", listeners ? plain.format(Math.round((10 * listens) / listeners) / 10) : "–");
-    const before = data.days[state.selection].slice(-2 * state.length, -state.length);
-    const change = sum(before) ? Math.round(100 * (listens / sum(before) - 1)) : null;
-    const since = days[days.length - 2 * state.length];
-    const isComparable =
-      state.period !== ALL && state.length === data.periods[state.period] &&
-      since !== undefined && change !== null && (!knownFrom || since >= knownFrom);
-    show("change-listens", isComparable
-      ? `${change < 0 ? "−" : "+"}${Math.abs(change)} % on the ${state.length} days before`
-      : "");
+    show("total-hours", plain.format(few(seconds / 3600)));
+    show("total-each", listeners ? `${plain.format(Math.round((10 * listens) / listeners) / 10)} per listener` : "");
+    ["listens", "listeners", "tracks", "hours"].forEach((name, index) => {
+      const before = data.earlier[state.selection][state.period][index];
+      const change = Math.round(100 * (state.totals[index] / before - 1));
+      show(`change-${name}`, isComparable(state) && before
+        ? `${change < 0 ? "−" : "+"}${Math.abs(change)} % on the ${state.length} days before`
+        : "");
+    });
     show("said", `${counted(listens, "listen", "listens")}${genreInWords(state)} ${periodInWords(state)}.`);
     form.querySelector("button").hidden = state.period === ALL && state.selection === 0;
     charts.forEach((chart) => draw(chart, state));
   };
 
-  const choose = (selection) => {
-    if (!(selection >= 0)) return;
-    form.elements.genre.value = String(selection);
+  // what is chosen stands in the address, to be kept or passed on
+  const keepInAddress = () => {
+    const { period, selection } = chosen();
+    const parts = new URLSearchParams();
+    if (period !== ALL) parts.set("days", data.periods[period]);
+    if (selection !== 0) parts.set("genre", data.genres[selection - 1]);
+    history.replaceState(null, "", `#${parts}`);
+  };
+
+  const readAddress = () => {
+    const parts = new URLSearchParams(location.hash.slice(1));
+    const period = data.periods.indexOf(Number(parts.get("days")));
+    form.elements.period.value = String(period < 0 ? ALL : period);
+    const genre = parts.has("genre") ? data.genres.indexOf(parts.get("genre")) : -1;
+    form.elements.genre.value = String(genre + 1);
+  };
+
+  const update = () => {
+    keepInAddress();
     render();
   };
 
-  form.addEventListener("change", render);
+  const choose = (selection) => {
+    if (!(selection >= 0)) return;
+    form.elements.genre.value = String(selection);
+    update();
+  };
+
+  form.addEventListener("change", update);
+  addEventListener("hashchange", () => { readAddress(); render(); });
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(render));
+  form.addEventListener("reset", () => setTimeout(update));
   charts.forEach((chart) => chart.card.querySelector("details").addEventListener("toggle", () => fillTable(chart)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
   let width = innerWidth;
@@ -534,5 +597,6 @@
       requestAnimationFrame(render);
     }
   });
+  readAddress();
   render();
 })();

@@ -40,27 +40,47 @@ def check(as_json: bool, rejected: bool) -> None:
         "listenhouse pages",
         "listenhouse pages health --output /srv/www/health.html",
         "listenhouse pages listening --schema as_of_20260301_marts",
+        "listenhouse pages wrapped --period 2026",
     )
 )
-@click.argument("page", required=False, type=click.Choice(("health", "listening")))
+@click.argument("page", required=False, type=click.Choice(("health", "listening", "wrapped")))
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write PAGE to, instead of one in the folder pages of LISTENHOUSE_HOME.",
 )
 @click.option(
-    "--schema", default="marts", show_default=True, help="Schema of the marts, for listening."
+    "--schema",
+    default="marts",
+    show_default=True,
+    help="Schema of the marts, for listening and wrapped.",
 )
-def pages(page: str | None, output: Path | None, schema: str) -> None:
-    """Write the health page and the listening dashboard, or one: HTML files that open offline."""
+@click.option(
+    "--period",
+    metavar="YEAR[-MONTH]",
+    help="For wrapped: 2026 or 2026-11, instead of the last month that is over.",
+)
+def pages(page: str | None, output: Path | None, schema: str, period: str | None) -> None:
+    """Write the pages, or one: HTML files that open offline.
+
+    health is how the warehouse is, listening the dashboard, wrapped a month or year to share.
+    """
     if output and not page:
-        raise click.UsageError("--output is where one page goes: name it, health or listening.")
+        raise click.UsageError(
+            "--output is where one page goes: name it, health, listening or wrapped."
+        )
     settings = read_settings()
-    # the first needs no marts
-    if page != "listening":
-        _write_health_page(settings, (output or settings.health_page_file).absolute())
-    if page != "health":
-        _write_listening_page(settings, (output or settings.listening_page_file).absolute(), schema)
+    try:
+        if page in {None, "wrapped"}:
+            file = (output or settings.wrapped_page_file).absolute()
+            _write_wrapped_page(settings, file, schema, period)
+        if page in {None, "listening"}:
+            file = (output or settings.listening_page_file).absolute()
+            _write_listening_page(settings, file, schema)
+    finally:
+        # it needs no marts, and links to the others
+        if page in {None, "health"}:
+            _write_health_page(settings, (output or settings.health_page_file).absolute())
 
 
 def _write_listening_page(settings: Settings, file: Path, schema: str) -> None:
@@ -71,6 +91,19 @@ def _write_listening_page(settings: Settings, file: Path, schema: str) -> None:
         data = write_page(settings, file, schema)
     size = file.stat().st_size / 1_000_000
     click.echo(f"{data.listen_count:,} listens in {file} ({size:.1f} MB): open it in a browser.")
+
+
+def _write_wrapped_page(settings: Settings, file: Path, schema: str, period: str | None) -> None:
+    from monitoring.wrapped_page.page import write_page  # noqa: PLC0415
+    from monitoring.wrapped_page.period import parse_period  # noqa: PLC0415
+
+    try:
+        wanted = parse_period(period) if period else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--period") from error
+    with _with_the_users_umask(settings, file):
+        wrapped = write_page(settings, file, schema, wanted)
+    click.echo(f"{wrapped.period.name}, wrapped, in {file}: open it in a browser.")
 
 
 def _write_health_page(settings: Settings, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
@@ -9,13 +10,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Page
 
+from monitoring import wording
 from monitoring.listening_page.data import PERIODS, ListeningData, read_listening
 from monitoring.listening_page.page import render_page, write_page
 from tests.commands import run_command
@@ -28,6 +31,9 @@ CHARTS = ("days", "tracks", "artists", "genres", "weeks", "cohorts", "hours")
 FILTERED = ("days", "tracks", "artists", "genres", "weeks", "hours")
 MADE_AT = datetime(2026, 6, 1, 3, tzinfo=UTC)
 TABLES = ("fct_listens", "bridge_track_genres", "dim_artists", "dim_genres", "dim_tracks")
+
+LARGEST = 3_500_000
+"""Bytes of a page whose names are as long and odd as they can be, a third of them ECharts."""
 
 REPORTS = {
     "rpt_daily_artist_listens": "select artist_key, listens.source_name, listened_date,"
@@ -291,17 +297,138 @@ def test_the_figures_are_those_of_the_reports(warehouse: Warehouse, data: Listen
             "select sum(listen_count)::int from marts.rpt_daily_genre_listens"
             f" join marts.dim_genres using (genre_key) where coalesce(genre_name, '') = '{genre}'"
         )
-    assert [(name, count) for name, count in data.artists[0][-1]] == warehouse.query(
+    assert [(name, count) for name, count, _ in data.artists[0][-1]] == warehouse.query(
         "select artist_name, sum(listen_count)::int from marts.rpt_daily_artist_listens"
         " join marts.dim_artists using (artist_key) where artist_name is not null"
         " group by artist_key, 1 order by 2 desc, artist_key limit 10"
     )
-    assert [(name, count) for name, _, count in data.tracks[0][-1]] == warehouse.query(
+    assert [(name, count) for name, _, count, _ in data.tracks[0][-1]] == warehouse.query(
         "select track_name, sum(listen_count)::int from marts.rpt_daily_track_listens"
         " join marts.dim_tracks using (source_name, track_id) where is_current"
         " group by track_id, 1 order by 2 desc, track_id limit 10"
     )
     assert sum(data.hours[0][-1] or []) == data.timed_count
+
+
+def test_a_period_is_compared_with_the_one_before(
+    browser: Browser, file: Path, warehouse: Warehouse, data: ListeningData
+) -> None:
+    assert data.last_day is not None
+    end = data.last_day - timedelta(days=7)
+
+    def counted(last_day: date) -> list[tuple[int, ...]]:
+        return warehouse.query(
+            f"""
+            select count(*), count(distinct user_id), count(distinct listens.track_id),
+                sum(duration_seconds)::int
+            from marts.fct_listens as listens inner join marts.dim_tracks using (track_key)
+            where listened_date > '{last_day}'::date - 7 and listened_date <= '{last_day}'
+            """
+        )
+
+    assert [data.totals[0][0]] == counted(data.last_day)
+    assert [data.earlier[0][0]] == counted(end)
+    places = dict(
+        warehouse.query(
+            f"""
+            select track_id, row_number() over (order by count(*) desc, source_name, track_id)::int
+            from marts.fct_listens
+            where listened_date > '{end}'::date - 7 and listened_date <= '{end}'
+            group by source_name, track_id
+            """
+        )
+    )
+    chart = warehouse.query(
+        f"""
+        select track_id from marts.fct_listens where listened_date > '{data.last_day}'::date - 7
+        group by source_name, track_id order by count(*) desc, source_name, track_id limit 10
+        """
+    )
+    assert [row[-1] for row in data.tracks[0][0]] == [places.get(track) for (track,) in chart]
+    with opened(browser, file) as seen:
+        seen.choose(days=7)
+        now, before = data.totals[0][0], data.earlier[0][0]
+        for name, new, old in zip(
+            ("listens", "listeners", "tracks", "hours"), now, before, strict=True
+        ):
+            change = seen.page.inner_text(f"#change-{name}")
+            assert change == f"{percent_change(new, old)} on the 7 days before"
+        assert seen.number("hours") == round(now[3] / 3600)
+        seen.page.click("#tracks summary")
+        shown = seen.page.locator("#tracks tbody td:last-child").all_inner_texts()
+        assert shown == [str(places.get(track, "new")) for (track,) in chart]
+        # of the whole time, there is none before
+        seen.choose()
+        assert not seen.page.inner_text("#change-listens")
+
+
+def percent_change(new: int, old: int) -> str:
+    change = round(100 * (new / old - 1))
+    return f"{'+' if change >= 0 else wording.MINUS}{abs(change)} %"
+
+
+def test_the_figures_can_be_saved(browser: Browser, file: Path, data: ListeningData) -> None:
+    with opened(browser, file) as seen:
+        seen.page.click("#artists summary")
+        with seen.page.expect_download() as saved:
+            seen.page.click("#artists .csv")
+        assert saved.value.suggested_filename == "artists.csv"
+        rows = list(csv.reader(saved.value.path().read_text().splitlines()))
+        assert rows[0] == ["Artist", "Listens", "Share"]
+        assert [(name, int(count)) for name, count, _ in rows[1:]] == [
+            (name, count) for name, count, _ in data.artists[0][-1]
+        ]
+
+
+def test_a_saved_name_is_no_formula(browser: Browser, data: ListeningData, tmp_path: Path) -> None:
+    charts = [[*row] for row in data.artists]
+    charts[0][-1] = [('=HYPERLINK("http://x")', 1234567, None), ('a "b", c', 2, None)]
+    file = tmp_path / "page.html"
+    file.write_text(render_page(replace(data, artists=charts), MADE_AT))
+    with opened(browser, file) as seen:
+        seen.page.click("#artists summary")
+        link = seen.page.get_attribute("#artists .csv", "href") or ""
+        rows = list(csv.reader(unquote(link.partition(",")[2]).splitlines()))
+        assert rows[1][:2] == ['\'=HYPERLINK("http://x")', "1234567"]
+        assert rows[2][:2] == ['a "b", c', "2"]
+
+
+def test_what_is_chosen_is_kept_in_the_address(
+    browser: Browser, file: Path, data: ListeningData
+) -> None:
+    with opened(browser, file) as seen:
+        seen.choose(days=30, genre=2)
+        chosen, address = seen.number("listens"), seen.page.url
+        assert address.partition("#")[2].startswith("days=30&genre=")
+        seen.page.click("button[type=reset]")
+        seen.page.wait_for_selector("button[type=reset]", state="hidden")
+        seen.page.evaluate("address => { location.href = address; }", address)
+        seen.page.wait_for_selector("button[type=reset]")
+        assert seen.number("listens") == chosen == data.totals[2][PERIODS.index(30)][0]
+        # what no page has is everything
+        seen.page.evaluate("location.hash = '#days=5&genre=no such genre'")
+        seen.page.wait_for_selector("button[type=reset]", state="hidden")
+        assert seen.number("listens") == data.listen_count
+
+
+def test_names_of_any_length_make_no_long_page(
+    browser: Browser, warehouse: Warehouse, settings_of: Settings, tmp_path: Path
+) -> None:
+    copy_marts(warehouse, "odd_marts", "select * from marts.fct_listens")
+    odd = "repeat(E'<\\u2028\\\\\U0001f3b5', 5000)"
+    warehouse.execute(
+        f"""
+        update odd_marts.dim_tracks set track_name = track_id || {odd}, artist_name = {odd};
+        update odd_marts.dim_artists set artist_name = artist_name || {odd};
+        update odd_marts.dim_genres set genre_name = genre_name || {odd}
+        """
+    )
+    data = write_page(settings_of, tmp_path / "page.html", "odd_marts")
+    assert (tmp_path / "page.html").stat().st_size < LARGEST
+    with opened(browser, tmp_path / "page.html", "phone") as seen:
+        assert seen.number("listens") == data.listen_count
+        seen.choose(genre=1)
+        assert seen.number("listens") == data.totals[1][-1][0]
 
 
 def test_a_cohort_is_followed_week_by_week(warehouse: Warehouse, data: ListeningData) -> None:
@@ -347,7 +474,7 @@ def test_a_selection_without_listens_says_so(
                 == f"No listens to {name} in the last 7 days."
             )
         assert seen.page.is_visible("#cohorts-chart svg")
-        assert seen.page.inner_text("#total-each") == "\N{EN DASH}"
+        assert not seen.page.inner_text("#total-each")
         seen.page.click("button[type=reset]")
         seen.page.wait_for_selector("#tracks-chart svg")
 
@@ -376,7 +503,7 @@ def test_names_are_text_whatever_is_in_them(
 ) -> None:
     name = "</script><img src=x onerror=alert(1)> & <!-- \u2028 '\" " + "long " * 20
     charts = [[*row] for row in data.tracks]
-    charts[0][-1] = [(name, "<b>A</b>", 3), (None, None, 2)]
+    charts[0][-1] = [(name, "<b>A</b>", 3, 1), (None, None, 2, None)]
     genres = [f"<i>{data.genres[0]}</i>", *data.genres[1:]]
     file = tmp_path / "page.html"
     file.write_text(render_page(replace(data, tracks=charts, genres=genres), MADE_AT))

@@ -25,9 +25,9 @@ def test_the_last_days_are_the_same_for_models_and_on_the_page(warehouse: Wareho
             " from marts.rpt_track_features inner join marts.dim_tracks using (track_key)"
             f" where listen_count_last_{days}_days > 0 order by 3 desc"
         )
-        (listens, _, tracks) = data.totals[0][period]
+        listens, _, tracks, _ = data.totals[0][period]
         assert 0 < listens == sum(count for _, _, count in features)
         assert tracks == len(features)
         chart = data.tracks[0][period]
-        assert [count for _, _, count in chart] == [row[2] for row in features[: len(chart)]]
-        assert not Counter(chart) - Counter(features)
+        assert [count for _, _, count, _ in chart] == [row[2] for row in features[: len(chart)]]
+        assert not Counter(row[:3] for row in chart) - Counter(features)
