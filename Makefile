@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test programs stop clean lint format cov docs site pages benchmark drill mutate tree lake dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs demo stop clean lint format cov docs site pages benchmark drill mutate tree lake dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -16,11 +16,15 @@ test: programs lint ## Run everything that CI runs, and install first what it ne
 programs: .venv/dev ## Install Chromium, promtool and what else tests need, where this machine lets us
 	@python -m tests.programs
 
+demo: .venv/demo ## Live 45 days of the simulated world in .listenhouse/demo, apart from your data (DAYS=45)
+	@python -m demo --days $(or $(DAYS),45)
+
 stop: .venv/run ## Stop the database and the simulator; the data stays
 	@listenhouse down
 
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
+	@[ ! -d .listenhouse/demo ] || LISTENHOUSE_HOME=.listenhouse/demo .venv/bin/listenhouse down || true
 	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
@@ -113,6 +117,10 @@ install = { ! $(1)/bin/pip config list | grep -q index-url && $(UV) 2>/dev/null;
 	@$(call install,.venv,--require-hashes -r requirements-audit.lock)
 	@touch $@
 
+.venv/demo: .venv/run requirements-demo.lock
+	@$(call install,.venv,--require-hashes -r requirements-demo.lock)
+	@touch $@
+
 .venv/lake: .venv/run requirements-lake.lock
 	@$(call install,.venv,--require-hashes -r requirements-lake.lock)
 	@touch $@
@@ -132,7 +140,8 @@ LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@echo uv | $(COMPILE) - -o requirements-uv.lock
 	@$(LOCK) -o requirements.lock
-	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev --extra lake
+	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev --extra demo --extra lake
+	@$(LOCK) -o requirements-demo.lock -c requirements-dev.lock --extra demo
 	@$(LOCK) -o requirements-lake.lock -c requirements-dev.lock --extra lake
 	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit
 	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard

@@ -2,10 +2,10 @@
 
     python -m benchmarks.quiet_days [--days 60] [--home FOLDER]
 
-In: nothing but the installed project, and libfaketime (Debian and Ubuntu: `apt-get install
-faketime`). Out: each finding of `health.rpt_findings` on the day that it appeared, on standard
-output; exit code 1 when a quiet day has one, when a day gone wrong has none, or when the day
-behind it has an anomaly that is not the same: listens that were lost come in on top of its own.
+In: nothing but the installed project. Out: each finding of `health.rpt_findings` on the day that it
+appeared, on standard output; exit code 1 when a quiet day has one, when a day gone wrong has none,
+or when the day behind it has an anomaly that is not the same: listens that were lost come in on top
+of its own.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the
 simulator, `dbt build` with all tests of the data. The first is two months ago: the clocks of this
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.simulated_clock import Clock
+from demo.clock import Clock
 from operations.daily_run.run import DayOptions, run_day
 from operations.services import embedded_postgres
 from simulator import World, WorldConfig, create_app, lose_listens, running, spoil_tracks

@@ -2,10 +2,9 @@
 
     python -m benchmarks.recommending_days [--days 14] [--tasteless] [--home FOLDER]
 
-In: nothing but the installed project, and libfaketime (Debian and Ubuntu: `apt-get install
-faketime`). Out: a line per day (what was trained and why, what the gate decided, who recommends),
-the lift of each model over popularity, and what the API answered meanwhile, on standard output;
-exit code 1 when something of it is not as it has to be.
+In: nothing but the installed project. Out: a line per day (what was trained and why, what the gate
+decided, who recommends), the lift of each model over popularity, and what the API answered
+meanwhile, on standard output; exit code 1 when something of it is not as it has to be.
 
 Every day is a run as `listenhouse run` makes it: an embedded PostgreSQL, a crawl of the simulator,
 `dbt build`, a training when a trigger fires (the schedule every third day), lists for everybody.
@@ -39,9 +38,10 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
-from benchmarks.simulated_clock import Clock
+from demo.clock import Clock
+from demo.told import describe_day
 from monitoring.health_page.page import write_page
-from operations.daily_run.run import DayOptions, RunReport, run_day
+from operations.daily_run.run import DayOptions, run_day
 from operations.services import embedded_postgres
 from operations.services.ports import is_port_taken
 from simulator import World, WorldConfig, create_app, running
@@ -169,22 +169,8 @@ def _run_days(settings: Settings, clock: Clock, days: int, *, tastes: bool) -> N
         for day in range(days):
             with clock.set_to(day):
                 report = run_day(settings, DayOptions())
-            print(f"day {day}: {_describe(report)}", flush=True)
+            print(f"day {day}: {describe_day(report)}", flush=True)
             app.state.world = app.state.world.advance()
-
-
-def _describe(report: RunReport) -> str:
-    told, training, lists = [], report.training, report.recommendations
-    if lists is not None:
-        told.append(f"{lists.user_count:,} lists by {lists.model or 'popularity on the spot'}")
-    if training is not None and training.challenger is not None and training.decision is not None:
-        reasons = ", ".join(trigger.name for trigger in training.triggers if trigger.fired)
-        verdict = "promoted" if training.decision.promote else "refused"
-        told.append(
-            f"trained ({reasons}): {training.challenger.label} {verdict}: "
-            f"{training.decision.reason}"
-        )
-    return "; ".join(told)
 
 
 def _judge(settings: Settings, *, tastes: bool) -> list[str]:
