@@ -98,11 +98,11 @@ def run_demo(settings: Settings, days: int, users: int) -> None:
         try:
             _run_days(settings, clock, world, days)
             _print_models(settings)
-            wrapped_page.write_page(settings, settings.wrapped_page_file, "marts")
-            health_page.write_page(settings, settings.health_page_file)
-            listening_page.write_page(settings, settings.listening_page_file, "marts")
-            # once more, for its link to the one that came after
-            health_page.write_page(settings, settings.health_page_file)
+            # the second time, each leads to those that came after it
+            for _ in range(2):
+                listening_page.write_page(settings, settings.listening_page_file, "marts")
+                wrapped_page.write_page(settings, settings.wrapped_page_file, "marts")
+                health_page.write_page(settings, settings.health_page_file)
         finally:
             embedded_postgres.stop(settings)
     minutes = (time.monotonic() - began) / 60

@@ -89,13 +89,19 @@ def measured(decision: Decision) -> str:
     if decision.difference is None:
         return ""
     metric = (decision.metric or "difference").replace("@", " at ")
-    words = f"{metric} {wording.signed(decision.difference, _DIGITS)}"
-    if decision.lower is not None and decision.upper is not None:
-        lower, upper = (wording.signed(each, _DIGITS) for each in (decision.lower, decision.upper))
-        words += f" ({lower} to {upper})"
+    difference = wording.signed(decision.difference, _DIGITS)
+    words = []
+    # the gate says it already, with its interval
+    if difference.replace(wording.MINUS, "-") not in decision.reason:
+        words.append(f"{metric} {difference}")
+        if decision.lower is not None and decision.upper is not None:
+            lower, upper = (
+                wording.signed(each, _DIGITS) for each in (decision.lower, decision.upper)
+            )
+            words[0] += f" ({lower} to {upper})"
     if decision.user_count is not None:
-        words += f", {wording.counted(decision.user_count, 'user')}"
-    return words
+        words.append(wording.counted(decision.user_count, "user"))
+    return ", ".join(words)
 
 
 def _lift_panel(source_name: str, lifts: Sequence[Lift]) -> Panel:

@@ -156,7 +156,7 @@
           data: names.map((_, index) => String(index)),
           axisLabel: {
             ...above, color: ink.ink, fontSize: 13, align: "left", interval: 0,
-            width: width - (rows.some((row) => row.moved) ? 110 : 64), overflow: "truncate", ellipsis: "…",
+            width: width - (rows.some((row) => row.moved) ? 118 : 64), overflow: "truncate", ellipsis: "…",
             formatter: (index) => names[index],
           },
         },
@@ -168,7 +168,7 @@
             ...above, color: ink.soft, fontSize: 13, align: "right", interval: 0,
             formatter: (index) =>
               (rows[index].moved ? `{moved|${rows[index].moved}}` : "") + plain.format(rows[index].value),
-            rich: { moved: { color: ink.soft, fontSize: 12, width: 42, align: "left" } },
+            rich: { moved: { color: ink.soft, fontSize: 12, width: 50, align: "left" } },
           },
         },
       ],
@@ -461,7 +461,7 @@
       isEmpty: rows.length === 0,
       reading:
         `The first ${rows.length} have ${percent(share)} of ${count(state.totals[0])} listens${genreInWords(state)}.` +
-        (isComparable(state) ? ` ${newcomers || "None"} not heard in the ${state.length} days before.` : ""),
+        (newcomers ? ` ${newcomers} ${newcomers === 1 ? "was" : "were"} not heard in the ${state.length} days before.` : ""),
       height: rows.length * ROW,
       option: (width) => ranking(rows, width, () => ink.accent),
       head: [one, "Listens", "Share", ...(isComparable(state) ? ["Place before"] : [])],
