@@ -2,12 +2,11 @@
 
     python -m demo [--days 45] [--users 1000] [--home FOLDER] [--port PORT]
 
-In: nothing but the installed project. Out: a warehouse in a folder of its own, a line per day and
-both pages, on standard output where they are. Every day is a run as `listenhouse run` makes it: an
-embedded PostgreSQL, a crawl of the simulator, `dbt build`, a training when a trigger fires, lists
-for everybody. Only the last day is tested, and a few days before the last the source
-loses listens and serves bad tracks. The clocks of this process and of PostgreSQL are set a day
-ahead after each.
+In: nothing but the installed project. Out: a warehouse in a folder of its own and its pages; on
+standard output a line per day, and where they are. Every day is a run as `listenhouse run` makes
+it: an embedded PostgreSQL, a crawl of the simulator, `dbt build`, a training when a trigger fires,
+lists for everybody. Only the last day is tested, and a few days before it the source loses listens
+and serves bad tracks. The clocks of this process and of PostgreSQL are set a day ahead after each.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from monitoring.listening_page import page as listening_page
 from monitoring.wrapped_page import page as wrapped_page
 from operations.daily_run.run import DayOptions, RunReport, run_day
 from operations.services import embedded_postgres
+from operations.services.start_stop import stop_services
 from simulator import World, WorldConfig, create_app, lose_listens, running, spoil_tracks
 from warehouse.errors import ListenhouseError, OutputError
 from warehouse.process_environment import prepare_environment
@@ -40,6 +40,7 @@ HOME = PROJECT_ROOT / ".listenhouse" / "demo"
 """Where the warehouse goes; one that an earlier demo left there is made anew."""
 
 PORT = 25442
+"""Of its PostgreSQL, beside that of the user's own warehouse."""
 
 BAD_DAY = 4
 """How many days before the last the source goes wrong: recent enough for the page to show."""
@@ -51,11 +52,12 @@ _MARK = "demo.txt"
 
 def main() -> None:
     """Runs the days and says where to look."""
-    parser = argparse.ArgumentParser(prog="python -m demo", description=(__doc__ or "")[:79])
+    description = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m demo", description=description)
     parser.add_argument("--days", type=int, default=45, choices=range(2, 366), metavar="2-365")
     parser.add_argument("--users", type=int, default=1000, help="users and tracks on the first day")
     parser.add_argument("--home", type=Path, default=HOME, help="a folder of its own")
-    parser.add_argument("--port", type=int, default=PORT, help="of its PostgreSQL")
+    parser.add_argument("--port", type=int, default=PORT, help="port of its PostgreSQL")
     options = parser.parse_args()
     # of the user's own warehouse, recipients and monitors nothing is touched
     for name in [name for name in os.environ if name.startswith(("LISTENHOUSE_", "DBT_"))]:
@@ -120,7 +122,7 @@ def _clear(settings: Settings) -> None:
     """Makes the folder, without what an earlier demo left in it."""
     home = settings.home
     if (home / _MARK).exists():
-        embedded_postgres.stop(settings)
+        stop_services(settings)
         shutil.rmtree(home)
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ from operations.daily_run.run import RunReport
 
 def describe_day(report: RunReport) -> str:
     """The line of a day."""
-    told, training, lists = [f"{report.listen_count:,} listens"], report.training, None
-    lists = report.recommendations
+    told = [f"{report.listen_count:,} listens"]
+    training, lists = report.training, report.recommendations
     if lists is not None:
         told.append(f"{lists.user_count:,} lists by {lists.model or 'popularity on the spot'}")
     if training is not None and training.challenger is not None and training.decision is not None:

@@ -111,6 +111,22 @@ def test_records_are_counted_as_a_person_would(warehouse: Warehouse) -> None:
     assert wrapped.top_discovery.listen_count == max(counts)
 
 
+def test_days_that_are_not_known_do_not_count(warehouse: Warehouse) -> None:
+    with (
+        copied_database(warehouse.url, "known_late") as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute("update marts.rpt_source_coverage set known_from_date = '2025-03-12'")
+        wrapped = read_wrapped(connection, "marts")
+        counted = connection.execute(
+            "select count(*) from marts.fct_listens"
+            " where listened_date between '2025-03-12' and '2025-03-31'"
+        ).fetchone()
+    assert wrapped.period == MARCH
+    assert wrapped.known_from == date(2025, 3, 12)
+    assert counted == (wrapped.listens,)
+
+
 def test_a_month_without_listens_says_so(
     browser: Browser, warehouse: Warehouse, tmp_path: Path
 ) -> None:
