@@ -1,26 +1,8 @@
 with
 
-listens as (
-
-    select * from {{ ref('fct_listens') }}
-
-),
-
--- few rows: all listens that a crawl finds first have one time of it
 crawled as (
 
-    select
-        source_name,
-        listened_at_source,
-        first_observed_at,
-        min(listened_date) as first_listened_date,
-        max(listened_date) as last_listened_date,
-        count(*) as listen_count
-    from listens
-    group by
-        source_name,
-        listened_at_source,
-        first_observed_at
+    select * from {{ ref('int_listens_observed') }}
 
 ),
 
