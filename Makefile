@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test programs demo stop clean lint format cov docs site pages benchmark drill mutate tree lake dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs demo stop clean lint format cov docs site pages benchmark drill mutate tree lake notebooks dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -70,6 +70,10 @@ tree: ## Show the folders of the repository
 
 lake: .venv/lake ## Install what the lakehouse needs: PyIceberg
 
+notebooks: .venv/notebooks ## Open the notebooks in marimo, after a first day where there is none
+	@if [ -d $(or $(LISTENHOUSE_HOME),.listenhouse) ]; then listenhouse up; else listenhouse run; fi
+	@marimo edit notebooks
+
 dlt-dashboard: .venv/dashboard ## Open dlt's dashboard on the pipeline (installs dlthub, which has its own licence)
 	@dlt pipeline listen_history show
 
@@ -111,6 +115,7 @@ install = { ! $(1)/bin/pip config list | grep -q index-url && $(UV) 2>/dev/null;
 
 .venv/dev: .venv/run requirements-dev.lock
 	@$(call install,.venv,--require-hashes -r requirements-dev.lock)
+	@$(call install,.venv,--no-build-isolation -e examples/own_model)
 	@touch $@
 
 .venv/audit: .venv/run requirements-audit.lock
@@ -123,6 +128,11 @@ install = { ! $(1)/bin/pip config list | grep -q index-url && $(UV) 2>/dev/null;
 
 .venv/lake: .venv/run requirements-lake.lock
 	@$(call install,.venv,--require-hashes -r requirements-lake.lock)
+	@touch $@
+
+.venv/notebooks: .venv/run requirements-notebooks.lock
+	@$(call install,.venv,--require-hashes -r requirements-notebooks.lock)
+	@$(call install,.venv,--no-build-isolation -e examples/own_model)
 	@touch $@
 
 .venv/dashboard: .venv/run requirements-dashboard.lock
@@ -140,9 +150,10 @@ LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@echo uv | $(COMPILE) - -o requirements-uv.lock
 	@$(LOCK) -o requirements.lock
-	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev --extra demo --extra lake
+	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev --extra demo --extra lake --extra notebooks
 	@$(LOCK) -o requirements-demo.lock -c requirements-dev.lock --extra demo
 	@$(LOCK) -o requirements-lake.lock -c requirements-dev.lock --extra lake
+	@$(LOCK) -o requirements-notebooks.lock -c requirements-dev.lock --extra notebooks
 	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit
 	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard
 	@$(COMPILE) orchestration/airflow/requirements.in -o orchestration/airflow/requirements.lock

@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
+from recommender.installed_models import find_kind
+
 Tracks = NDArray[np.int32]
 Scores = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -33,6 +35,9 @@ Arrays = dict[str, NDArray[Any]]
 
 NO_TRACK = -1
 """Fills a list where it ends before its length."""
+
+NEIGHBOUR_KINDS = ("bm25", "cosine")
+"""Kinds of `NeighbourModel`."""
 
 BATCH_USERS = 10_000
 """Users scored at a time: keeps their factors and rankings small."""
@@ -46,7 +51,7 @@ class FittedModel(Protocol):
 
     @property
     def kind(self) -> str:
-        """Which kind: popularity, bm25, cosine or als."""
+        """Which kind: popularity, bm25, cosine, als, or one that another package brings."""
 
     def recommend(
         self, plays: csr_array, n: int, recommendable: Flags, *, exclude_heard: bool = True
@@ -244,12 +249,17 @@ class Candidate:
         Args:
             plays: Listens by user and track (n_users, n_tracks).
             seed: Seed of what is drawn at random; the same seed gives the same model.
+
+        Raises:
+            ValueError: The kind is unknown.
         """
         if self.kind == "popularity":
             return PopularityModel.fit(plays)
         if self.kind == "als":
             return AlsModel.fit(plays, seed, **self.parameters)
-        return NeighbourModel.fit(plays, self.kind, **self.parameters)
+        if self.kind in NEIGHBOUR_KINDS:
+            return NeighbourModel.fit(plays, self.kind, **self.parameters)
+        return find_kind(self.kind).fit(plays, seed, **self.parameters)
 
 
 def _als(factors: int) -> Candidate:
@@ -300,13 +310,13 @@ def load_model(kind: str, arrays: Mapping[str, NDArray[Any]]) -> FittedModel:
             float(arrays["regularization"]),
             float(arrays["alpha"]),
         )
-    if kind in {"bm25", "cosine"}:
+    if kind in NEIGHBOUR_KINDS:
         track_count = len(arrays["indptr"]) - 1
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])
         similarity = csr_array(parts, shape=(track_count, track_count))
         similarity.check_format()
         return NeighbourModel(kind, str(arrays["weighting"]), similarity)
-    raise ValueError(f"There is no kind of model called {kind!r}.")
+    return find_kind(kind).from_arrays(arrays)
 
 
 def similar_tracks(plays: csr_array, n: int, recommendable: Flags) -> tuple[Tracks, Scores]:

@@ -149,7 +149,7 @@ class Registry:
         except (KeyError, ValueError) as error:
             raise BrokenArtifactError(
                 f"{artifact_file(self._folder, version.sha256)} holds no model of the kind "
-                f"{version.candidate.kind}"
+                f"{version.candidate.kind}: {error}"
             ) from error
         return LoadedModel(version, model, track_ids)
 

@@ -100,6 +100,7 @@ class _Training:
     registry: Registry
     training_id: UUID
     seed: int
+    panel: tuple[Candidate, ...]
 
     def update(self, **values: object) -> None:
         """Completes the row."""
@@ -154,6 +155,7 @@ def retrain(  # noqa: PLR0913 (what a training is asked for by)
     reason: str = "manual",
     detail: str | None = None,
     seed: int = DEFAULT_SEED,
+    panel: tuple[Candidate, ...] | None = None,
 ) -> RetrainReport:
     """Trains a challenger and lets the gate decide on it, as step `retrain` of a run.
 
@@ -164,6 +166,7 @@ def retrain(  # noqa: PLR0913 (what a training is asked for by)
         reason: The trigger; `manual` for a person.
         detail: What the trigger says.
         seed: Seed of models and intervals.
+        panel: The candidates; `PANEL` without it.
 
     Returns:
         What was done. Data that nothing can be learned from is refused, which is no error.
@@ -180,7 +183,7 @@ def retrain(  # noqa: PLR0913 (what a training is asked for by)
             (TrainingStatus.DIED, TrainingStatus.RUNNING),
         )
         reconcile(registry, lock)
-        training = _Training(settings, lock, registry, uuid4(), seed)
+        training = _Training(settings, lock, registry, uuid4(), seed, panel or PANEL)
         lock.execute(
             """
             insert into recommendations.trainings (
@@ -245,7 +248,7 @@ def _train(training: _Training, status: Status) -> RetrainReport:
     listens = read_listens(training.settings, interactions)
     split = split_listens(interactions, listens, training.seed)
     status.update("Comparing candidates")
-    selection = select(split.validation, training.seed, PANEL)
+    selection = select(split.validation, training.seed, training.panel)
     for name, measurements in selection.measurements.items():
         _write_evaluations(training, measurements, "panel", name, split="validation")
 
