@@ -1,5 +1,5 @@
 {#- What people read is defined as its candidate is: columns, indexes, comments, and views with
-    the names of published tables in them. Where nothing differs nothing is done; where something
+    the names of published tables in them; and has keys, which candidates do without (keys.sql). Where nothing differs nothing is done; where something
     does, that takes a lock that readers notice, which is not waited for. -#}
 
 {#- All published relations, in the transaction under way. -#}
@@ -7,7 +7,7 @@
     {%- do create_what_is_missing(models) -%}
     {%- set tables = models | rejectattr('is_view') | list -%}
     {%- set views = models | selectattr('is_view') | list -%}
-    {%- for changes in (table_changes(tables), view_changes(views)) -%}
+    {%- for changes in (table_changes(tables), key_changes(tables), view_changes(views)) -%}
         {%- set statements = run_query(changes).columns[0].values() -%}
         {%- if statements -%}
             {%- do run_query(when_nobody_holds_a_table(statements)) -%}
@@ -113,16 +113,25 @@ indexes as (
     select
         indrelid,
         indexrelid::regclass::text as index_name,
+        conname as key_name,
         indisunique as is_unique,
         regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', 'using ') as definition
     from pg_index
+    left join pg_constraint on indexrelid = conindid and contype = 'p'
     where indrelid in (select candidate_id from models union all select published_id from models)
 ),
 
 statements as (
     select
         1 as step,
-        format('drop index %s', index_name) as statement
+        case
+            -- what refers to it goes as well, and is declared anew (keys.sql)
+            when key_name is not null
+                then format(
+                    'alter table %I.%I drop constraint %I cascade', schema, model_name, key_name
+                )
+            else format('drop index %s', index_name)
+        end as statement
     from models
     inner join indexes on published_id = indrelid
     where not exists (

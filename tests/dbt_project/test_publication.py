@@ -244,9 +244,34 @@ def _end_when_waited_for(url: str, long_query: psycopg.Connection) -> None:
         long_query.rollback()
 
 
-def test_columns_indexes_and_comments_follow_the_model(house: Warehouse) -> None:
+KEYS = """
+    select conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)
+    from pg_constraint
+    where connamespace = 'marts'::regnamespace and contype in ('p', 'f')
+    order by 1, 2
+"""
+
+
+def test_columns_indexes_keys_and_comments_follow_the_model(house: Warehouse) -> None:
+    keys = house.query(KEYS)
+    assert {name: of for table, name, of in keys if table == "marts.fct_listens"} == {
+        f"fct_listens_{column}_{table}_fkey": (
+            f"FOREIGN KEY ({column}) REFERENCES marts.{table}({field}) NOT ENFORCED"
+        )
+        for column, table, field in (
+            ("user_key", "dim_users", "user_key"),
+            ("track_key", "dim_tracks", "track_key"),
+            ("listened_date", "dim_dates", "date_day"),
+        )
+    }
     house.execute(
         """
+        alter table marts.dim_artists
+            drop constraint dim_artists_pkey cascade,
+            add primary key (artist_key, source_name);
+        alter table marts.dim_genres drop constraint dim_genres_pkey cascade;
+        alter table marts.fct_listens
+            add constraint of_before foreign key (user_key) references marts.dim_users not enforced;
         alter table marts.dim_users drop column gender_group;
         alter table marts.dim_users add column of_before text;
         drop index marts.dim_users_user_id_idx;
@@ -274,6 +299,7 @@ def test_columns_indexes_and_comments_follow_the_model(house: Warehouse) -> None
         where schemaname = '{}' and tablename = 'dim_users' order by 1
     """
     assert house.query(indexes.format("marts")) == house.query(indexes.format("candidate_marts"))
+    assert house.query(KEYS) == keys
     grouped = "select gender_group is null, count(*) from marts.dim_users group by 1"
     assert house.query(grouped) == [(False, 5)]
     assert house.query("select count(*) from public.my_users") == [(5,)]
