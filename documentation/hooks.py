@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -21,7 +21,8 @@ from mkdocs.structure.pages import Page
 Node = Mapping[str, Any]
 
 _CHAPTERS = {
-    "listening": "The star schema: who listened to what, in schema `marts`.",
+    "listening": "The star schema: who listened to what, in schema `marts`.\n\n"
+    "![The fact in the middle, and the tables it refers to](../images/star-schema.svg)",
     "reports": "What people ask for first, in schema `marts`.",
     "features": "The data mart for models, in schema `marts`.",
     "recommendations": "What was recommended and what came of it, in schema `marts`.",
@@ -90,18 +91,62 @@ def dictionary(manifest: Node) -> dict[str, str]:
         Pages as Markdown, by name: `index` and one for each chapter.
     """
     tested = _tests_by_column(manifest)
-    chapters: dict[str, list[Node]] = defaultdict(list)
+    found: dict[str, list[Node]] = defaultdict(list)
     for node in [*manifest["nodes"].values(), *manifest["sources"].values()]:
         if chapter := _chapter(node):
-            chapters[chapter].append(node)
+            found[chapter].append(node)
+    referred = references(manifest)
+    chapters = {chapter: from_facts_on(nodes, referred) for chapter, nodes in found.items()}
     pages = {"index": _index(chapters)}
     for chapter, what in _CHAPTERS.items():
-        tables = (
-            _table(node, manifest, tested[node["unique_id"]])
-            for node in sorted(chapters[chapter], key=_title)
-        )
+        tables = (_table(node, manifest, tested[node["unique_id"]]) for node in chapters[chapter])
         pages[chapter] = "\n\n".join([f"# {chapter.capitalize()}", what, *tables]) + "\n"
     return pages
+
+
+class Reference(NamedTuple):
+    """A column that names a row of a table."""
+
+    column: str
+    table: str
+    field: str
+
+
+def references(manifest: Node) -> dict[str, list[Reference]]:
+    """What each table refers to, by its name, as the tests `foreign_keys` check it."""
+    return {
+        manifest["nodes"][test["attached_node"]]["name"]: list(_references(generic["kwargs"]))
+        for test in manifest["nodes"].values()
+        if (generic := test.get("test_metadata")) and generic["name"] == "foreign_keys"
+    }
+
+
+def _references(arguments: Node) -> Iterator[Reference]:
+    for column, referred in arguments["references"].items():
+        table = re.sub(r".*'(\w+)'\).*", r"\1", referred["to"])
+        yield Reference(column, table, referred["field"])
+
+
+def from_facts_on(nodes: Iterable[Node], referred: Mapping[str, Sequence[Reference]]) -> list[Node]:
+    """Orders tables as a reader meets them: facts, what they refer to, what that refers to.
+
+    Args:
+        nodes: Tables of a chapter.
+        referred: What each table refers to.
+
+    Returns:
+        Facts first; a table that none of those before it refers to comes by its name.
+    """
+    left = {_title(node): node for node in sorted(nodes, key=_title)}
+    beginnings = sorted(left, key=lambda name: not name.startswith("fct_"))
+    ordered = []
+    for beginning in beginnings:
+        waiting = [beginning]
+        for name in waiting:
+            if node := left.pop(name, None):
+                ordered.append(node)
+                waiting += [reference.table for reference in referred.get(name, ())]
+    return ordered
 
 
 def _chapter(node: Node) -> str | None:
@@ -133,8 +178,17 @@ def _index(chapters: Mapping[str, list[Node]]) -> str:
         "`make docs` writes the same with what is in your warehouse.",
     ]
     for chapter, what in _CHAPTERS.items():
-        lines += ["", f"## {chapter.capitalize()}", "", what, "", "| table | grain |", "|---|---|"]
-        for node in sorted(chapters[chapter], key=_title):
+        summary, _, _ = what.partition("\n")
+        lines += [
+            "",
+            f"## {chapter.capitalize()}",
+            "",
+            summary,
+            "",
+            "| table | grain |",
+            "|---|---|",
+        ]
+        for node in chapters[chapter]:
             grain = _one_line(node["description"]).partition(". ")[0].rstrip(".")
             lines.append(f"| [{_title(node)}]({chapter}.md#{_anchor(node)}) | {grain} |")
     return "\n".join(lines) + "\n"
@@ -203,9 +257,8 @@ def _tests(generic: Node) -> Iterator[tuple[str, str]]:
     arguments = generic["kwargs"]
     match generic["name"]:
         case "foreign_keys":
-            for column, referred in arguments["references"].items():
-                table = re.sub(r".*'(\w+)'\).*", r"\1", referred["to"])
-                yield column, f"in {table}.{referred['field']}"
+            for reference in _references(arguments):
+                yield reference.column, f"in {reference.table}.{reference.field}"
         case "unique_keys":
             yield from map(_unique, arguments["keys"])
         case "valid_columns":

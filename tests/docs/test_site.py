@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 from playwright.sync_api import Browser
 
 from documentation.hooks import dictionary
+from documentation.star_schema import FILE, draw
 from tests.dbt_project.parsed_project import leave_parsed
 from tests.docs.snippets import PAGES
 from tests.monitoring.browsing import VIEWPORTS
@@ -44,6 +46,20 @@ def test_every_page_is_on_the_site(built: Path) -> None:
         if address.name == "README.html":
             address = address.with_name("index.html")
         assert (built / "site" / address).exists(), address
+
+
+def test_the_dictionary_starts_with_the_fact_and_follows_the_star(built: Path) -> None:
+    manifest = json.loads((built / "dbt" / "manifest.json").read_text())
+    listening = re.findall(r"^## (\w+)", dictionary(manifest)["listening"], re.MULTILINE)
+    assert listening == [
+        *("fct_listens", "dim_users", "dim_tracks", "dim_dates", "dim_artists", "dim_albums"),
+        *("bridge_track_genres", "dim_genres", "bridge_user_genres"),
+    ]
+
+
+def test_the_star_schema_is_drawn_as_the_manifest_has_it(built: Path) -> None:
+    manifest = json.loads((built / "dbt" / "manifest.json").read_text())
+    assert FILE.read_text() == draw(manifest), "dbt parse && python -m documentation.star_schema"
 
 
 def test_the_dictionary_has_every_table_and_column(built: Path) -> None:
