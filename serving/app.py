@@ -27,6 +27,7 @@ from serving.cached_page import CachedPage
 from serving.contract import (
     Alive,
     IfNoneMatch,
+    ListedUsers,
     ListParameters,
     PopularTracks,
     Ready,
@@ -43,11 +44,14 @@ from serving.problems import Problem, ProblemError
 from serving.request_metrics import RequestMetrics
 from warehouse.settings import Settings
 
-_DESCRIPTION = """What listeners may want to hear next, read from the Listenhouse warehouse.
+_DESCRIPTION = """Recommendations for every listener, read from the Listenhouse warehouse.
 
-Every answer is of one day's lists, which are replaced as a whole. Errors are problem details
+Ids to try it with come from `GET /v1/users` and `GET /v1/popular`. Those in the examples are of
+the simulated source.
+
+Every answer comes from one day's lists, which are replaced as a whole. Errors are problem details
 (RFC 9457); programs tell them apart by `type`. Answers carry an `ETag`: send it back as
-`If-None-Match`, and an answer that has not changed is 304 without a body.
+`If-None-Match`, and an unchanged answer is 304 without a body.
 """
 
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
@@ -126,8 +130,24 @@ def _lists(database: Database, settings: Settings) -> APIRouter:
         return problems.describe(*kinds, problems.INVALID_PARAMETER, *refusals, *_DATABASE_PROBLEMS)
 
     @router.get(
+        "/users",
+        summary="Find users who have recommendations",
+        response_model=ListedUsers,
+        responses=possible(problems.UNKNOWN_SOURCE, problems.NO_LISTS),
+    )
+    async def get_users(
+        wanted: Annotated[ListParameters, Query()], if_none_match: IfNoneMatch = None
+    ) -> Response:
+        """Lists ids to try the API with, in the order of their text.
+
+        Ids of tracks are in the recommendations, and in the popular tracks.
+        """
+        return _answer(await queries.read_users(database, wanted), if_none_match)
+
+    @router.get(
         # ids of other sources can hold a slash
         "/users/{user_id:path}/recommendations",
+        summary="Recommend tracks to a user",
         response_model=UserRecommendations,
         responses=possible(problems.UNKNOWN_USER, problems.UNKNOWN_SOURCE, problems.NO_LISTS),
     )
@@ -136,16 +156,17 @@ def _lists(database: Database, settings: Settings) -> APIRouter:
         wanted: Annotated[UserParameters, Query()],
         if_none_match: IfNoneMatch = None,
     ) -> Response:
-        """What a user may want to hear.
+        """Returns the user's list of a day, the best track first; no track that they have heard.
 
-        A user without a list, as one who arrived today, gets the popular tracks; `fallback` says
-        so. Users are those that the warehouse knows now, also for a day in the past.
+        A known user without a list, such as one who arrived today, gets the popular tracks, and
+        `fallback` says why. An unknown user gets 404, or the popular tracks with `fallback=true`.
         """
         body = await queries.read_recommendations(database, user_id, wanted)
         return _answer(body, if_none_match)
 
     @router.get(
         "/tracks/{track_id:path}/similar",
+        summary="Find tracks similar to a track",
         response_model=SimilarTracks,
         responses=possible(problems.UNKNOWN_TRACK),
     )
@@ -154,18 +175,22 @@ def _lists(database: Database, settings: Settings) -> APIRouter:
         wanted: Annotated[TrackParameters, Query()],
         if_none_match: IfNoneMatch = None,
     ) -> Response:
-        """What those who listen to a track listen to as well; empty before the first training."""
+        """Returns the tracks that the same users listen to, as of the last training.
+
+        The list is empty before the first training.
+        """
         return _answer(await queries.read_similar(database, track_id, wanted), if_none_match)
 
     @router.get(
         "/popular",
+        summary="List the popular tracks of a day",
         response_model=PopularTracks,
         responses=possible(problems.UNKNOWN_SOURCE, problems.NO_LISTS),
     )
     async def get_popular_tracks(
         wanted: Annotated[ListParameters, Query()], if_none_match: IfNoneMatch = None
     ) -> Response:
-        """What most users listen to."""
+        """Returns the tracks with the most listeners, the same for everybody."""
         return _answer(await queries.read_popular(database, wanted), if_none_match)
 
     return router
@@ -175,18 +200,23 @@ def _operations(database: Database, metrics: RequestMetrics, health_page: Cached
     """What those who run the API look at; open to all who reach it."""
     router = APIRouter(tags=["operations"])
 
-    @router.get("/healthz")
+    @router.get("/healthz", summary="Check that the process answers")
     async def get_liveness() -> Alive:
-        """Whether the process answers; nothing else is looked at."""
+        """Checks nothing else: it stays 200 while the database is away."""
         return Alive(status="alive")
 
-    @router.get("/readyz", responses=problems.describe(*_DATABASE_PROBLEMS))
+    @router.get(
+        "/readyz",
+        summary="Check that lists can be served",
+        responses=problems.describe(*_DATABASE_PROBLEMS),
+    )
     async def get_readiness() -> Ready:
-        """Whether the database answers and holds lists."""
+        """Returns the latest day of the lists; 503 without a database or without lists."""
         return Ready(status="ready", latest_date=await queries.read_latest_date(database))
 
     @router.get(
         "/health",
+        summary="Show the health page",
         response_class=HTMLResponse,
         responses={
             200: {"content": {"text/html": {"example": "<!doctype html>…"}}},
@@ -194,11 +224,12 @@ def _operations(database: Database, metrics: RequestMetrics, health_page: Cached
         },
     )
     async def get_health_page() -> Response:
-        """How the warehouse is, as a page for people, some seconds old at most."""
+        """Returns the health of the warehouse as a page for people, some seconds old at most."""
         return HTMLResponse(await health_page.read(), headers={"Cache-Control": "no-cache"})
 
     @router.get(
         "/metrics",
+        summary="Export metrics of the API",
         response_class=Response,
         responses={
             200: {
@@ -213,7 +244,7 @@ def _operations(database: Database, metrics: RequestMetrics, health_page: Cached
         },
     )
     async def get_metrics() -> Response:
-        """How the API does, for Prometheus."""
+        """Returns requests and their durations in Prometheus' text format."""
         return Response(metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     @router.get("/", include_in_schema=False)

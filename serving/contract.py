@@ -17,8 +17,9 @@ from pydantic_core import PydanticCustomError
 
 # no control characters, which no id has and PostgreSQL cannot all take
 _ID = r"^[^\x00-\x1f\x7f]+$"
-_USER_EXAMPLE = "24101"
-_TRACK_EXAMPLE = "71638"
+# the simulated source has them, so that examples work in a first house
+_USER_EXAMPLE = "56774"
+_TRACK_EXAMPLE = "65283"
 
 
 def _strict(pattern: str, what: LiteralString) -> BeforeValidator:
@@ -60,7 +61,7 @@ class TrackParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int, _strict(r"-?\d{1,9}", "Input should be a whole number")] = Field(
-        20, ge=1, le=100, description="How many tracks at most.", examples=[20]
+        20, ge=1, le=100, description="How many items at most.", examples=[20]
     )
     source: str = Field(
         "moovitamix",
@@ -107,24 +108,56 @@ class RecommendedTrack(Track):
     """A track of a user's list."""
 
     score: float = Field(
-        description="What the list is ordered by; comparable within a list only. Of popular "
-        "tracks: how many users listened to it."
+        description="How strongly the track is recommended: higher is better. It has no unit. "
+        "Compare scores of one `source` within one list, and nothing else. When `fallback` is not "
+        "null, it is the number of users who listened to the track."
     )
     source: str = Field(
-        description="Where it comes from: `model`, `fold_in`, `genre_popularity`, `popularity`."
+        description="Who recommends it. `model`: the champion. `fold_in`: the champion, for a user "
+        "who first listened after its training. `genre_popularity`: popular in the user's "
+        "favourite genres. `popularity`: popular with everybody."
     )
 
 
 class SimilarTrack(Track):
     """A track that the same users listen to."""
 
-    score: float
+    score: float = Field(
+        description="How much the listeners of both tracks overlap, from 0 to 1: the cosine of the "
+        "logarithms of their plays."
+    )
 
 
 class PopularTrack(Track):
     """A track that many users listen to."""
 
     listener_count: int = Field(description="How many users listened to it.")
+
+
+class ListedUser(BaseModel):
+    """A user who has recommendations."""
+
+    user_id: str
+
+
+class ListedUsers(BaseModel):
+    """Users who have recommendations, to try the API with."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "source_name": "moovitamix",
+                    "for_date": "2026-03-01",
+                    "items": [{"user_id": _USER_EXAMPLE}],
+                }
+            ]
+        }
+    )
+
+    source_name: str
+    for_date: date = Field(description="The day that the lists were calculated for.")
+    items: list[ListedUser]
 
 
 class UserRecommendations(BaseModel):
@@ -143,11 +176,11 @@ class UserRecommendations(BaseModel):
                     "generated_at": "2026-03-01T03:12:09Z",
                     "items": [
                         {
-                            "track_id": _TRACK_EXAMPLE,
-                            "track_name": "them",
-                            "artist_name": "Eric Taylor",
+                            "track_id": "70271",
+                            "track_name": "I investment",
+                            "artist_name": "Debra Davis",
                             "rank": 1,
-                            "score": 3.8127,
+                            "score": 1939.9393,
                             "source": "model",
                         }
                     ],
@@ -177,17 +210,17 @@ class SimilarTracks(BaseModel):
             "examples": [
                 {
                     "track_id": _TRACK_EXAMPLE,
-                    "track_name": "them",
-                    "artist_name": "Eric Taylor",
+                    "track_name": "way",
+                    "artist_name": "Charles Ward",
                     "source_name": "moovitamix",
                     "data_cutoff": "2026-02-23T03:00:00Z",
                     "items": [
                         {
-                            "track_id": "88213",
-                            "track_name": "window",
-                            "artist_name": "Maria Reed",
+                            "track_id": "32629",
+                            "track_name": "close society",
+                            "artist_name": "Spencer Wheeler",
                             "rank": 1,
-                            "score": 0.7731,
+                            "score": 0.3369,
                         }
                     ],
                 }
@@ -219,10 +252,10 @@ class PopularTracks(BaseModel):
                     "items": [
                         {
                             "track_id": _TRACK_EXAMPLE,
-                            "track_name": "them",
-                            "artist_name": "Eric Taylor",
+                            "track_name": "way",
+                            "artist_name": "Charles Ward",
                             "rank": 1,
-                            "listener_count": 412,
+                            "listener_count": 157,
                         }
                     ],
                 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date
 
 from serving.contract import (
+    ListedUser,
+    ListedUsers,
     ListParameters,
     PopularTrack,
     PopularTracks,
@@ -146,6 +148,50 @@ _POPULAR = """
     order by popular.rank
 """
 
+_USERS = """
+    with
+
+    batch as (
+
+        select source_name, for_date
+        from recommendations.batches
+        where
+            source_name = %(source)s
+            and (for_date = %(for_date)s or %(for_date)s::date is null)
+        order by for_date desc
+        limit 1
+
+    ),
+
+    listed as (
+
+        select recommendations.user_id
+        from recommendations.recommendations
+        inner join batch on recommendations.for_date = batch.for_date
+        where
+            recommendations.source_name = %(source)s
+            and recommendations.rank = 1
+            and exists (
+                select from marts.dim_users
+                where
+                    source_name = %(source)s
+                    and user_id = recommendations.user_id
+                    and is_current
+                    and not is_deleted
+            )
+        order by recommendations.user_id
+        limit %(limit)s
+
+    )
+
+    select
+        batch.*,
+        listed.user_id
+    from batch
+    left join listed on true
+    order by listed.user_id
+"""
+
 # of a training that may be weeks ago: what was deleted since is left out
 _SIMILAR = """
     select
@@ -221,6 +267,24 @@ async def read_recommendations(
         user_id=user_id,
         fallback=None if first["is_own"] else reason,
         items=[RecommendedTrack(**row) for row in rows if row["rank"] is not None],
+    )
+
+
+async def read_users(database: Database, wanted: ListParameters) -> ListedUsers:
+    """Reads some of the users who have a list of a day.
+
+    Args:
+        database: Where to read.
+        wanted: Of which day, and how many.
+
+    Raises:
+        ProblemError: There are no lists, or the database is away.
+    """
+    rows = await database.read(_USERS, wanted.model_dump())
+    if not rows:
+        raise await _explain_absence(database, wanted)
+    return ListedUsers(
+        **rows[0], items=[ListedUser(**row) for row in rows if row["user_id"] is not None]
     )
 
 

@@ -24,7 +24,7 @@ from warehouse.settings import PROJECT_ROOT, Settings
 
 SOURCE = "moovitamix"
 # the ids of the examples in the documentation
-USER, TRACK = "24101", "71638"
+USER, TRACK = "56774", "65283"
 DAY, DAY_BEFORE = date(2026, 3, 2), date(2026, 3, 1)
 CUTOFF = datetime(2026, 3, 2, 3, tzinfo=UTC)
 MADE_AT = datetime(2026, 3, 2, 3, 12, tzinfo=UTC)

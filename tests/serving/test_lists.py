@@ -33,6 +33,23 @@ from tests.serving.conftest import (
 POPULAR = ["2", "3", TRACK]
 
 
+def test_ids_to_try_it_with_are_of_users_who_have_a_list(api: httpx.Client) -> None:
+    found = api.get("/v1/users").json()
+    # 3 has one too, and was deleted since
+    assert found == {
+        "source_name": SOURCE,
+        "for_date": str(DAY),
+        "items": [{"user_id": USER}, {"user_id": "a/b"}],
+    }
+    for item in found["items"]:
+        answer = api.get(f"/v1/users/{item['user_id']}/recommendations").json()
+        assert answer["fallback"] is None
+    assert len(api.get("/v1/users", params={"limit": 1}).json()["items"]) == 1
+    before = api.get("/v1/users", params={"date": str(DAY_BEFORE)}).json()
+    assert before["items"] == [{"user_id": USER}]
+    problem(api.get("/v1/users", params={"source": "elsewhere"}), 404, "unknown-source")
+
+
 def test_a_user_gets_the_latest_list_with_what_it_is_made_of(api: httpx.Client) -> None:
     assert api.get(LIST).json() == {
         "user_id": USER,
