@@ -30,7 +30,7 @@ from warehouse.settings import read_settings
 _SECTIONS = {
     "Every day": (day.run, day.steps, day.runs, day.heartbeat),
     "Services": (services.up, services.status, services.url, services.serve, services.down),
-    "How it is": (watching.check, watching.pages, watching.alerts, watching.metrics),
+    "Health": (watching.check, watching.pages, watching.alerts, watching.metrics),
     "Recommendations": (
         recommendations.recommend,
         recommendations.retrain,
@@ -76,7 +76,7 @@ class _Listenhouse(WholeHelpGroup):
 @click.version_option(package_name="listenhouse")
 @click.pass_context
 def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 (read by the group)
-    """Runs the listen-history warehouse; loads are dlt's, models are dbt's."""
+    """Runs the listen-history warehouse: dlt loads it, dbt builds its models."""
     from warehouse.private_home import PRIVATE_UMASK, close_to_others  # noqa: PLC0415
     from warehouse.run_log import log_to_terminal  # noqa: PLC0415
 

@@ -13,10 +13,10 @@ from warehouse.settings import read_settings
 
 @click.command(epilog=examples('listenhouse withdraw --reason "half of the tracks were gone"'))
 @click.argument("crawl_id", required=False)
-@click.option("--reason", default="", help="Why; kept in the trace.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", default="", help="The reason, which is recorded.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def withdraw(crawl_id: str | None, reason: str, yes: bool) -> None:
-    """Take back the last crawl, or CRAWL_ID and all after it."""
+    """Withdraw the last crawl, or CRAWL_ID and all later ones."""
     from ingestion.withdrawal_command import run_withdrawal  # noqa: PLC0415
 
     if not run_withdrawal(read_settings(), crawl_id, reason, agreed=yes):
@@ -24,9 +24,9 @@ def withdraw(crawl_id: str | None, reason: str, yes: bool) -> None:
 
 
 @click.command(epilog=examples("listenhouse redate"))
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def redate(yes: bool) -> None:
-    """Set back what a clock that ran ahead left in the future; nothing is lost."""
+    """Move crawls that a fast clock dated in the future back to now; nothing is lost."""
     from operations.redate_command import run_redate  # noqa: PLC0415
 
     if not run_redate(read_settings(), agreed=yes):
@@ -34,9 +34,9 @@ def redate(yes: bool) -> None:
 
 
 @click.command(epilog=examples("listenhouse prune --yes"))
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def prune(yes: bool) -> None:
-    """Delete what is older than its retention (LISTENHOUSE_KEEP_…); landing has none."""
+    """Delete what is past its retention (LISTENHOUSE_KEEP_…); landing is kept for ever."""
     from operations.prune_command import run_prune  # noqa: PLC0415
 
     if not run_prune(read_settings(), agreed=yes):
@@ -45,7 +45,7 @@ def prune(yes: bool) -> None:
 
 @click.command(epilog=examples("listenhouse vacuum"))
 def vacuum() -> None:
-    """Vacuum and analyze the warehouse, while no run is under way."""
+    """Vacuum and analyze the warehouse, while no run is in progress."""
     from operations.vacuum import run_vacuum  # noqa: PLC0415
 
     end_on_sigterm()
@@ -56,20 +56,20 @@ def vacuum() -> None:
 @click.argument("role", required=False)
 @click.argument("login", required=False)
 def grant(role: str | None, login: str | None) -> None:
-    """Create the group roles and their rights; with ROLE LOGIN: let a login act as one."""
+    """Create the group roles and their privileges; with ROLE LOGIN, make a login a member."""
     from operations.grant_command import run_grant  # noqa: PLC0415
 
     run_grant(read_settings(), role, login)
 
 
 @click.command(
-    epilog=examples("listenhouse forget 24101", "listenhouse forget --source spotify me")
+    epilog=examples("listenhouse forget 56774", "listenhouse forget --source spotify me")
 )
 @click.argument("user_id")
-@click.option("--source", default="moovitamix", show_default=True, help="Where they are a user.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--source", default="moovitamix", show_default=True, help="The source of the user id.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def forget(user_id: str, source: str, yes: bool) -> None:
-    """Erase a person from everything, for ever. USER_ID is the source's; - reads it from stdin."""
+    """Erase a person from all data, permanently. USER_ID is the source's id; - reads it from stdin."""
     from operations.erasure.forget_command import run_forget  # noqa: PLC0415
 
     end_on_sigterm()

@@ -26,21 +26,21 @@ from warehouse.settings import read_settings
 @click.option(
     "--accept-shrink",
     is_flag=True,
-    help="Land the crawl even when the API holds far less than before, or other keys.",
+    help="Land the crawl even if the API has far fewer rows than before, or other keys.",
 )
 @click.option(
     "--full-audit",
     is_flag=True,
-    help="Have the data tests read all rows, not only what was built since the last audit.",
+    help="Run the data tests on all rows, not only on those built since the last audit.",
 )
-@click.option("--resume", is_flag=True, help="Go on where the last run failed, within 20 hours.")
+@click.option("--resume", is_flag=True, help="Continue where the last run failed, within 20 hours.")
 @click.option(
     "--step",
     type=click.Choice([one.name for one in DAILY_STEPS]),
-    help="Run this step alone; `listenhouse steps` lists.",
+    help="Run only this step; `listenhouse steps` lists them.",
 )
 @click.option(
-    "--no-alerts", is_flag=True, help="Tell nobody of a failure: for a try that is repeated."
+    "--no-alerts", is_flag=True, help="Send no alert on failure: for an attempt that will be repeated."
 )
 def run(
     accept_shrink: bool, full_audit: bool, resume: bool, step: str | None, no_alerts: bool
@@ -111,7 +111,7 @@ def runs(number: int, as_json: bool) -> None:
     "what", metavar="start|success|fail", type=click.Choice(("start", "success", "fail"))
 )
 def heartbeat(what: str) -> None:
-    """Tell the monitor of LISTENHOUSE_HEARTBEAT_URL; a run does so by itself."""
+    """Signal the monitor at LISTENHOUSE_HEARTBEAT_URL; a run does this by itself."""
     from operations.daily_run.heartbeat import Signal, ping  # noqa: PLC0415
 
     settings = read_settings()

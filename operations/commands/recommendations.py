@@ -17,7 +17,7 @@ from warehouse.settings import read_settings
     "--date",
     "for_date",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="The day that the lists are for, instead of that of the last crawl.",
+    help="The day of the lists; by default the day of the last crawl.",
 )
 def recommend(for_date: datetime | None) -> None:
     """Compute the lists of a day: 20 tracks for every user."""
@@ -28,7 +28,7 @@ def recommend(for_date: datetime | None) -> None:
 
 
 @click.command(epilog=examples("listenhouse retrain --if-needed"))
-@click.option("--if-needed", is_flag=True, help="Train when a trigger fires only, and say which.")
+@click.option("--if-needed", is_flag=True, help="Train only when a trigger fires, and print which.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of models and intervals.")
 def retrain(if_needed: bool, seed: int | None) -> None:
     """Train a model; it becomes champion when it is better. Exit 1 when the data is refused."""
@@ -42,7 +42,7 @@ def retrain(if_needed: bool, seed: int | None) -> None:
 @click.command(epilog=examples("listenhouse models --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def models(as_json: bool) -> None:
-    """Show the registered models, which one is champion, and what was decided last."""
+    """List the registered models, the champion, and the last decisions."""
     from recommender.command import list_models  # noqa: PLC0415
 
     list_models(read_settings(), as_json=as_json)
@@ -52,10 +52,10 @@ def models(as_json: bool) -> None:
     "rollback-model",
     epilog=examples('listenhouse rollback-model --reason "worse lift since Monday"'),
 )
-@click.option("--reason", default="", help="Why; kept in the trace.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", default="", help="The reason, which is recorded.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rollback_model(reason: str, yes: bool) -> None:
-    """Put the previous champion back; a second time undoes the first."""
+    """Restore the previous champion; a second call undoes the first."""
     from recommender.command import run_rollback  # noqa: PLC0415
 
     if not run_rollback(read_settings(), reason, agreed=yes):

@@ -14,7 +14,7 @@ from warehouse.settings import Settings, read_settings
 
 @click.command(epilog=examples("listenhouse up"))
 def up() -> None:
-    """Start PostgreSQL and the simulator, where they are ours to start."""
+    """Start PostgreSQL and the simulator, unless the settings name others."""
     from ingestion.landing.crawl_ledger import crawl_dates  # noqa: PLC0415
     from ingestion.sources.moovitamix import LANDING_SCHEMA  # noqa: PLC0415
     from operations.services.simulator_process import find_simulator, today  # noqa: PLC0415
@@ -43,7 +43,7 @@ def down() -> None:
 
 @click.command(epilog=examples("listenhouse status"))
 def status() -> None:
-    """Show what runs, what was landed last, and which day people read."""
+    """Show the services, the last load, and the published day."""
     _show_status(read_settings())
 
 

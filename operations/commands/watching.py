@@ -119,12 +119,12 @@ def _write_health_page(settings: Settings, file: Path) -> None:
 
 @click.group(cls=WholeHelpGroup)
 def alerts() -> None:
-    """Tell people what is wrong, or show what they were told."""
+    """Send alerts, or show what was sent."""
 
 
 @alerts.command("check", epilog=examples("listenhouse alerts check"))
 def check_alerts() -> None:
-    """Tell each target what is news to it; exit 1 when one cannot be told."""
+    """Send new findings to each target; exit 1 when one cannot be reached."""
     from monitoring.alerts.command import run_check  # noqa: PLC0415
 
     sys.exit(0 if run_check(read_settings()) else 1)
@@ -132,7 +132,7 @@ def check_alerts() -> None:
 
 @alerts.command("test", epilog=examples("listenhouse alerts test"))
 def test_alerts() -> None:
-    """Send a test to each target and say what happened; exit 1 when one cannot be told."""
+    """Send a test message to each target; exit 1 when one cannot be reached."""
     from monitoring.alerts.command import run_test  # noqa: PLC0415
 
     sys.exit(0 if run_test(read_settings()) else 1)
@@ -143,7 +143,7 @@ def test_alerts() -> None:
     "--days", type=click.IntRange(1, 31), default=1, show_default=True, help="How far back."
 )
 def summarize(days: int) -> None:
-    """Mail how the warehouse was of late; exit 1 when it does not arrive."""
+    """Mail a summary of the last days; exit 1 when it cannot be delivered."""
     from monitoring.alerts.command import run_summary  # noqa: PLC0415
 
     sys.exit(0 if run_summary(read_settings(), days) else 1)
@@ -152,7 +152,7 @@ def summarize(days: int) -> None:
 @alerts.command("list", epilog=examples("listenhouse alerts list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def list_alerts(as_json: bool) -> None:
-    """Show what is wrong, as last checked, and who was told."""
+    """List the findings of the last check, and who was notified."""
     from monitoring.alerts import command  # noqa: PLC0415
 
     command.list_alerts(read_settings(), as_json=as_json)
@@ -160,7 +160,7 @@ def list_alerts(as_json: bool) -> None:
 
 @click.group(cls=WholeHelpGroup)
 def metrics() -> None:
-    """Prometheus metrics: serve them, or print them once."""
+    """Serve Prometheus metrics, or print them once."""
 
 
 @metrics.command("serve", epilog=examples("listenhouse metrics serve --port 9101"))
@@ -169,7 +169,7 @@ def metrics() -> None:
     "--port", type=click.IntRange(1, 65535), help="TCP port, instead of LISTENHOUSE_METRICS_PORT."
 )
 def serve_metrics(host: str, port: int | None) -> None:
-    """Serve /metrics until Ctrl-C; each scrape reads the warehouse anew."""
+    """Serve /metrics until Ctrl-C; each scrape reads the warehouse."""
     from monitoring.metrics.exporter import start_server  # noqa: PLC0415
 
     end_on_sigterm()

@@ -24,7 +24,7 @@ class Person:
     """What finds a person.
 
     Attributes:
-        source: Where they are a user.
+        source: The source of the user id.
         id: The source's id.
         keys: Keys of their versions in dimensions.
         emails: Addresses that nobody else has, in the form that is compared.
@@ -53,7 +53,7 @@ def find_person(
     Args:
         connection: Connection that reads everything.
         settings: Where the key of the tombstones is.
-        source: Where they are a user.
+        source: The source of the user id.
         person_id: The source's id.
     """
     keys: set[str] = set()
