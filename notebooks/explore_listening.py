@@ -83,8 +83,9 @@ def _():
     mo.md("""
     ## Listens by day
 
-    A source that reports no times dates a listen by the crawl that first saw it: the first crawl
-    brings everything that was there. `listened_at_source` says which listens have a real time.
+    If a source reports no times, a listen has the date at which its record was last updated when
+    the listen was first observed. The first crawl brings everything at once, so the days before
+    it are no history. `listened_at_source` tells which listens have a real time.
     """)
     return
 
@@ -92,7 +93,7 @@ def _():
 @app.cell
 def _(days):
     mo.ui.altair_chart(
-        alt.Chart(days)
+        alt.Chart(days, width="container", height=260)
         .mark_bar()
         .encode(
             x="listened_date:T", y="listens:Q", tooltip=["listened_date", "listens", "listeners"]
@@ -106,8 +107,8 @@ def _():
     mo.md("""
     ## Top tracks
 
-    One join from the fact to the version of the track that was valid then. To count a track once
-    over all its versions, group by `track_id`.
+    One join leads from the fact to the version of the track that was valid at the time. Group by
+    `track_id` to count a track once over all its versions.
     """)
     return
 
@@ -156,7 +157,9 @@ def _():
     share = popularity["share_of_listens"].to_list()[len(popularity) // 10]
     print(f"The most popular tenth of the tracks takes {share:.0%} of the listens.")
     mo.ui.altair_chart(
-        alt.Chart(popularity.gather_every(max(1, len(popularity) // 500)))
+        alt.Chart(
+            popularity.gather_every(max(1, len(popularity) // 500)), width="container", height=260
+        )
         .mark_line()
         .encode(x="share_of_tracks:Q", y="share_of_listens:Q")
     )

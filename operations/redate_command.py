@@ -43,8 +43,8 @@ def run_redate(settings: Settings, *, agreed: bool) -> bool:
         if abs(here - there) > MAX_AHEAD:
             raise ClockError(
                 f"Nothing was changed: it is {here:%F %T} UTC on this machine and "
-                f"{there.astimezone(UTC):%F %T} UTC on the database server. Set the wrong clock "
-                "right (NTP does), then run this again."
+                f"{there.astimezone(UTC):%F %T} UTC on the database server. Correct the wrong "
+                "clock (NTP does), then run this again."
             )
         redating = plan_redating(lock)
         if redating.ahead <= MAX_AHEAD:

@@ -207,7 +207,8 @@ def grant_login(
         )
     if found[1]:
         raise DatabaseError(
-            f"The login {login} is a superuser, whom no role limits: name one that is none."
+            f"The login {login} is a superuser, and no role restricts a superuser: name another "
+            "login."
         )
     others = [role_name(connection, other.name) for other in ROLES if other.owns and other != role]
     writes = connection.execute(

@@ -106,14 +106,14 @@ def plan_rollback(registry: Registry) -> Rollback:
     champion, previous = registry.find(CHAMPION), registry.find(PREVIOUS_CHAMPION)
     if champion is None or previous is None:
         raise RecommenderError(
-            "There is no previous champion to put back: no model was promoted in place of another "
+            "There is no previous champion to restore: no model has replaced another "
             "yet. `listenhouse models` lists what is registered."
         )
     try:
         registry.load(previous)
     except BrokenArtifactError as error:
         raise RecommenderError(
-            f"The previous champion, {previous.label}, cannot be put back: {error}. Restore the "
+            f"The previous champion, {previous.label}, cannot be restored: {error}. Restore the "
             "file, or train a model with `listenhouse retrain`."
         ) from error
     return Rollback(champion, previous)

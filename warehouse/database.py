@@ -146,7 +146,7 @@ def explain_failure(settings: Settings, error: Exception) -> DatabaseError:
     cause = lines[0].strip().rstrip(".") if lines else type(error).__name__
     return DatabaseError(
         f"The PostgreSQL at {describe(settings)} failed in the middle of the run ({cause}). What "
-        "was committed stays, nothing of an unfinished crawl is visible. Mend the cause and run "
+        "was committed stays, nothing of an unfinished crawl is visible. Fix the cause and run "
         "again."
     )
 

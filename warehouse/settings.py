@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     )
 
     home: _Path = Field(
-        default=PROJECT_ROOT / ".listenhouse", description="Folder of all state on disk."
+        default=PROJECT_ROOT / ".listenhouse", description="Folder for all state on disk."
     )
     external_database_url: _DatabaseUrl | None = Field(
         default=None,
@@ -229,92 +229,90 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="api_url",
         repr=False,
-        description="Any server that keeps the API's contract; `https://user:password@host/path` "
-        "where it asks for credentials. Without it, the simulator.",
+        description="Any server with the same API contract; `https://user:password@host/path` "
+        "if it needs credentials. Without it, the simulator.",
     )
     simulator_port: _Port = Field(default=8420, description="TCP port of the simulator.")
-    crawl_threads: int = Field(
-        default=8, ge=1, le=64, description="Pages fetched at the same time."
-    )
+    crawl_threads: int = Field(default=8, ge=1, le=64, description="Pages fetched in parallel.")
     request_timeout_seconds: float = Field(
         default=60,
         ge=1,
         le=3600,
-        description="Longest wait for one answer, from the request to its last byte.",
+        description="Time limit for one response, from the request to its last byte.",
     )
     max_answer_megabytes: int = Field(
         default=64,
         ge=1,
         le=1000,
-        description="Longest answer, after it was decompressed; 1 MB is 1,000,000 bytes.",
+        description="Size limit for one response, after decompression; 1 MB is 1,000,000 bytes.",
     )
     request_attempts: int = Field(
-        default=6, ge=1, le=50, description="Tries for one page before the crawl fails."
+        default=6, ge=1, le=50, description="Attempts for one page before the crawl fails."
     )
     retry_seconds: float = Field(
         default=300,
         ge=1,
         le=86_400,
-        description="Longest time spent on one page, tries and waits together.",
+        description="Time limit for one page, attempts and waits together.",
     )
     retry_wait_seconds: float = 0.5
     """First wait before another try of a page, doubled at each further one; tests have less."""
     trigger: str = Field(
         default=MANUAL,
-        description="Who or what starts the runs, for their record: a scheduler names itself.",
+        description="What starts the runs, for their record; set by schedulers.",
     )
     step_timeouts: Annotated[dict[str, int], parsed_pairs(1, MAX_SECONDS)] = Field(
         default={},
-        description=f"Seconds that steps may take, {MAX_SECONDS} at most: `load=3600,build=1800`. "
-        "Without it, what `listenhouse steps` shows.",
+        description=f"Time limits of steps in seconds, {MAX_SECONDS} at most: "
+        "`load=3600,build=1800`. Without it, the defaults in `listenhouse steps`.",
     )
     step_retries: Annotated[dict[str, int], parsed_pairs(0, MAX_RETRIES)] = Field(
         default={},
-        description=f"How often steps are tried again, {MAX_RETRIES} times at most: `load=5`. "
-        "Without it, as there.",
+        description=f"Retries of steps, {MAX_RETRIES} at most: `load=5`. "
+        "Without it, the defaults in `listenhouse steps`.",
     )
     step_retry_seconds: float = Field(
         default=60,
         ge=1,
         le=3600,
-        description="First wait before a step is tried again, doubled at each further try, an "
+        description="Wait before the first retry of a step; doubled for each further retry, an "
         "hour at most.",
     )
     heartbeat_url: _HeartbeatUrl | None = Field(
         default=None,
         repr=False,
-        description="Monitor that is told when a run starts, succeeds or fails, so that somebody "
-        "misses the run that did not. Without it, nobody is told.",
+        description="Monitor that gets a signal when a run starts, succeeds or fails, and notices "
+        "a run that never started. Without it, no signal is sent.",
     )
     log_level: Annotated[Literal["warning", "debug", "info", "error"], _IN_LOWER_CASE] = Field(
-        default="warning", description="From which level on lines are on the terminal."
+        default="warning", description="Minimum log level on the terminal."
     )
     log_format: Annotated[Literal["text", "json"], _IN_LOWER_CASE] = Field(
         default="text",
-        description="How they look there; `json` for containers whose output is collected.",
+        description="Log format on the terminal; `json` for containers whose output is collected.",
     )
     log_files: int = Field(
         default=60,
         ge=0,
         le=100_000,
-        description="How many runs' log files are kept in `logs/`; 0 writes none.",
+        description="Number of log files kept in `logs/`, one for each run; 0 writes none.",
     )
     alerts_config: _Path | None = Field(
         default=None,
-        description="File that says who is told, in Apprise's format. Without it, findings are "
-        "printed, and nobody is told.",
+        description="File with the targets of alerts, in Apprise's format. Without it, findings "
+        "are printed, and no alert is sent.",
     )
     alerts_quiet_hours: Annotated[tuple[int, int], BeforeValidator(parse_hours)] | None = Field(
-        default=None, description="When warnings wait: `22-7`, till 7. Without it, never."
+        default=None, description="Hours in which warnings wait: `22-7`, until 7. Without it, none."
     )
     alerts_time_zone: Annotated[ZoneInfo, BeforeValidator(parse_zone)] = Field(
         default=ZoneInfo("UTC"),
-        description="Whose 22 and whose 7 that is, such as `Europe/Berlin`.",
+        description="Time zone of the quiet hours, such as `Europe/Berlin`.",
     )
     health_url: _HealthUrl | None = Field(
         default=None,
         repr=False,
-        description="Where the health page is served, for links in alerts. Without it, no links.",
+        description="URL of the health page, for links in alerts. Without it, no links.",
     )
     metrics_port: _Port = Field(
         default=25490, description="TCP port of the metrics for Prometheus."
@@ -322,43 +320,43 @@ class Settings(BaseSettings):
     recommends: bool = Field(
         default=True,
         validation_alias="recommend",
-        description="Whether a run trains when needed and recommends; `no` for a warehouse alone.",
+        description="Whether a run trains when needed and recommends; `no` for the warehouse only.",
     )
     models: _Path | None = Field(
         default=None,
-        description="Folder of the recommender's models. Without it, `models` in "
+        description="Folder for the models of the recommender. Without it, `models` in "
         "`LISTENHOUSE_HOME`.",
     )
     retrain: RetrainTriggers = RetrainTriggers()
-    serving_port: _Port = Field(default=8430, description="TCP port of the API of recommendations.")
+    serving_port: _Port = Field(default=8430, description="TCP port of the recommendations API.")
     serving_database_url: _DatabaseUrl | None = Field(
         default=None,
         repr=False,
-        description="The API's own login, with fewer rights. Without it, the warehouse's.",
+        description="URL with a login for the API, with fewer privileges. Without it, that of the "
+        "warehouse.",
     )
     api_keys: Annotated[tuple[str, ...], BeforeValidator(parse_api_keys)] = Field(
         default=(),
         repr=False,
-        description="Keys of 16 characters or more, one of which a client of the API has to have, "
-        "separated by commas; on top of them, those in the file, one on each line. Without any, "
-        "none is asked for.",
+        description="API keys of 16 characters or more, separated by commas, of which a client "
+        "needs one; keys in the file are added, one on each line. Without any, none is needed.",
     )
     rate_limit: int = Field(
         default=6000,
         ge=0,
         le=1_000_000_000,
-        description="Requests to the API per client, minute and process; 0 for no limit.",
+        description="API requests per client, minute and process; 0 for no limit.",
     )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
         default=(),
-        description="Origins whose pages may ask the API from a browser, separated by commas, or "
-        "`*`.",
+        description="CORS origins whose pages may call the API from a browser, separated by "
+        "commas, or `*`.",
     )
     erasure_key: Annotated[str, AfterValidator(_long_enough)] | None = Field(
         default=None,
         repr=False,
-        description="Key of the tombstones of people who were forgotten, of 32 characters or "
-        "more. Without it, the file `erasure.key` in `LISTENHOUSE_HOME`.",
+        description="Key for the tombstones of erased people, 32 characters or more. Without it, "
+        "the file `erasure.key` in `LISTENHOUSE_HOME`.",
     )
     keep: Retention = Retention()
     lake: _LakeLocation | None = Field(
@@ -370,7 +368,7 @@ class Settings(BaseSettings):
         default=14,
         ge=1,
         le=10_000,
-        description="How many publications the lake keeps, each under its tag.",
+        description="Number of publications that the lake keeps, each under its tag.",
     )
     lake_personal: bool = Field(
         default=False,

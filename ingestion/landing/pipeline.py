@@ -75,7 +75,7 @@ def run_pipeline(pipeline: dlt.Pipeline, source: DltSource) -> LoadInfo:
         _delete_rows_left(pipeline)
         raise LandingError(
             f"Landing failed in dlt's step `{error.step}`: {_root_cause(error.exception)}. "
-            "Nothing of it is visible. Mend the cause and run again; `dlt pipeline "
+            "Nothing of it is visible. Fix the cause and run again; `dlt pipeline "
             f"{pipeline.pipeline_name} trace` shows more."
         ) from error
 

@@ -2,7 +2,7 @@
     `from`. A null or empty list gives no row. -#}
 
 {#- One row per element of a json array: `element` (text), `position` (from 1) and
-    `occurrence`, the how manieth time the element stands in the array. Numbering
+    `occurrence`, the occurrence of the element in the array. Numbering
     inside the join, not over the whole table, needs no sort and lets filters on the
     table through. -#}
 {% macro cross_join_json_array(column, alias) -%}

@@ -173,6 +173,6 @@ def _untold(settings: Settings, targets: Targets, findings: Sequence[Finding]) -
     for severity in sorted({finding.severity for finding in findings}):
         if targets.all and not targets.tagged(severity):
             yield (
-                f"{settings.alerts_config}: no target has the tag {severity}, so nobody is told "
-                f"of a finding that is {severity}."
+                f"{settings.alerts_config}: no target has the tag {severity}, so findings of "
+                f"severity {severity} are not sent."
             )

@@ -126,7 +126,7 @@ def failed_run(error: BaseException, *, is_event: bool) -> Finding:
         subject="run",
         severity=Severity.CRITICAL,
         message=f"listenhouse run failed: {cause}",
-        next_step="Mend the cause and run `listenhouse run` again.",
+        next_step="Fix the cause and run `listenhouse run` again.",
         run_id=None,
         found_at=datetime.now(UTC),
         is_event=is_event,

@@ -38,7 +38,7 @@ def print_report(settings: Settings, report: CheckReport) -> None:
     for finding in report.recovered:
         click.echo(f"Recovered: {finding.headline}")
     if report.findings and settings.alerts_config is None:
-        click.echo("Nobody is told: LISTENHOUSE_ALERTS_CONFIG names no file with targets.")
+        click.echo("No alert is sent: LISTENHOUSE_ALERTS_CONFIG names no file with targets.")
     print_outcomes(settings, report.outcomes)
     for problem in report.problems:
         print_warning(problem)

@@ -76,7 +76,7 @@ def _as_finding(run: Run) -> FindingRow:
         subject=run.command,
         severity="critical",
         message=f"The last run {run.status}{where}: {run.message or 'it left no message'}",
-        next_step="Mend the cause, then run `listenhouse run`.",
+        next_step="Fix the cause, then run `listenhouse run`.",
         run_id=run.run_id,
         found_at=run.started_at,
         is_event=False,

@@ -221,5 +221,5 @@ def check_conservation(crawls: Sequence[LandedCrawl], endpoint: str) -> CheckRes
     if faults:
         more = f" (and {counted(len(faults) - 1, 'other')})" if len(faults) > 1 else ""
         return CheckResult("conservation", endpoint, CheckStatus.WRONG, faults[-1] + more, measured)
-    detail = f"{counted(len(crawls), 'crawl')}: landing holds what each landed"
+    detail = f"{counted(len(crawls), 'crawl')}: landing has the rows of each"
     return CheckResult("conservation", endpoint, CheckStatus.OK, detail, measured)

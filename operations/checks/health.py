@@ -85,8 +85,8 @@ def _count_orphans(connection: psycopg.Connection) -> list[CheckResult]:
             "references",
             table,
             CheckStatus.NOTE if orphans else CheckStatus.OK,
-            f"listens name {counted(int(orphans), table[:-1])} without a record, as of the crawl "
-            f"at {boundary:%F %T} UTC",
+            f"listens refer to {counted(int(orphans), table[:-1])} without a record, as of the "
+            f"crawl at {boundary:%F %T} UTC",
             {"orphans": int(orphans), "boundary_at": boundary.isoformat()},
         )
         for table, orphans, boundary in rows

@@ -60,7 +60,7 @@ def check_versions(
     if not any(figures.values()):
         detail = (
             f"{counted(versions, 'version')} of {counted(records, 'record')}: each once, "
-            "complete, in a time of its own"
+            "complete, without overlaps"
         )
         totals = {"versions": versions, "records": records}
         return [CheckResult(_CHECK, endpoint.name, CheckStatus.OK, detail, totals)]

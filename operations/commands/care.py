@@ -66,10 +66,12 @@ def grant(role: str | None, login: str | None) -> None:
     epilog=examples("listenhouse forget 56774", "listenhouse forget --source spotify me")
 )
 @click.argument("user_id")
-@click.option("--source", default="moovitamix", show_default=True, help="The source of the user id.")
+@click.option(
+    "--source", default="moovitamix", show_default=True, help="The source of the user id."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def forget(user_id: str, source: str, yes: bool) -> None:
-    """Erase a person from all data, permanently. USER_ID is the source's id; - reads it from stdin."""
+    """Erase a person from all data, for good. USER_ID is the source's id; - reads it from stdin."""
     from operations.erasure.forget_command import run_forget  # noqa: PLC0415
 
     end_on_sigterm()

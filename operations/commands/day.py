@@ -40,7 +40,9 @@ from warehouse.settings import read_settings
     help="Run only this step; `listenhouse steps` lists them.",
 )
 @click.option(
-    "--no-alerts", is_flag=True, help="Send no alert on failure: for an attempt that will be repeated."
+    "--no-alerts",
+    is_flag=True,
+    help="Send no alert on failure: for an attempt that will be repeated.",
 )
 def run(
     accept_shrink: bool, full_audit: bool, resume: bool, step: str | None, no_alerts: bool
@@ -116,6 +118,6 @@ def heartbeat(what: str) -> None:
 
     settings = read_settings()
     if settings.heartbeat_url is None:
-        click.echo("LISTENHOUSE_HEARTBEAT_URL is not set: nobody is told.")
+        click.echo("LISTENHOUSE_HEARTBEAT_URL is not set: no signal is sent.")
     elif not ping(settings, Signal(what)):
         click.echo("The monitor could not be told; what it waits for is late.", err=True)

@@ -266,7 +266,7 @@ def _judge(
             f"dbt build failed. {_what_people_read(connection)}:\n  "
             + "\n  ".join(failures or [_first_line(str(outcome.exception))])
             + "\nThe rows that failed a test are in the schema test_failures, what was built in "
-            f"candidate_marts. Mend the cause, then {then}."
+            f"candidate_marts. Fix the cause, then {then}."
         )
     return BuildReport(
         models=counts["model"],
@@ -281,7 +281,7 @@ def _broken_off(outcome: dbtRunnerResult, what: str, then: str) -> BaseException
     if isinstance(outcome.exception, KeyboardInterrupt):
         return outcome.exception
     cause = _first_line(str(outcome.exception)).rstrip(".")
-    return StepFailedError(f"{what}: {cause}. Mend the cause, then {then}.")
+    return StepFailedError(f"{what}: {cause}. Fix the cause, then {then}.")
 
 
 def _first_line(text: str) -> str:

@@ -60,7 +60,7 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
         if not user_id.removeprefix("-").isdecimal():
             # what was given is not repeated: it can be an address
             raise ErasureError(
-                f"That is no id: those of users of {source.name} are whole numbers, as in "
+                f"This is not a user id of {source.name}: its ids are whole numbers, as in "
                 "marts.dim_users."
             )
         user_id = str(int(user_id))
@@ -132,8 +132,8 @@ def _forget(
         if traces:
             listed = ", ".join(f"{name} ({count:,})" for name, count in traces.items())
             raise ErasureError(
-                f"Something of the user is left in {listed}: what Listenhouse did not make, it "
-                "does not change. Take it out, or refresh it, and run this again."
+                f"Data of the user are left in {listed}, which Listenhouse did not create and does "
+                "not change. Delete or refresh them, and run this again."
             )
         complete(lock, settings, person)
     _logger.info(

@@ -153,7 +153,7 @@ def _create(directory: Path) -> None:
         if result.returncode != 0:
             raise EmbeddedPostgresError(
                 f"The embedded PostgreSQL cannot be created in {directory}: "
-                f"{_fatal_line(result.stderr)}. Mend the cause, then run this again."
+                f"{_fatal_line(result.stderr)}. Fix the cause, then run this again."
             )
         settings_text = "".join(f"{key} = '{value}'\n" for key, value in _CONFIGURATION.items())
         with (fresh / "postgresql.conf").open("a", encoding="utf-8") as file:
@@ -205,7 +205,7 @@ def _create_database(settings: Settings) -> None:
         cause = " ".join(filter(None, said)).rstrip(".") or _fatal_line(str(error))
         raise EmbeddedPostgresError(
             f"The embedded PostgreSQL in {settings.postgres_directory} runs, but has no database "
-            f"{DATABASE} and cannot make one: {cause}. Mend the cause, then run "
+            f"{DATABASE} and cannot make one: {cause}. Fix the cause, then run "
             "this again."
         ) from error
 

@@ -60,7 +60,7 @@ def test_an_erasure_that_was_cut_short_is_completed_by_the_next(
     # an id that nobody has is a mistake, and an address no id
     with pytest.raises(ErasureError, match="no table has a row of a user of moovitamix"):
         run_forget(landing.settings, "moovitamix", "4711", agreed=True)
-    with pytest.raises(ErasureError, match=r"^That is no id"):
+    with pytest.raises(ErasureError, match=r"^This is not a user id"):
         run_forget(landing.settings, "moovitamix", "user7@example.org", agreed=True)
     with pytest.raises(ErasureError, match="give one of moovitamix, spotify"):
         run_forget(landing.settings, "spotfy", "7", agreed=True)

@@ -88,7 +88,7 @@ def test_nothing_is_rolled_back_to_nothing_or_to_a_broken_file(
 ) -> None:
     registry = trained.registry()
     break_artifact(trained, registry, "1")
-    with pytest.raises(RecommenderError, match=r"version 1 \(popularity\), cannot be put back"):
+    with pytest.raises(RecommenderError, match=r"version 1 \(popularity\), cannot be restored"):
         plan_rollback(registry)
 
     registry.remove(PREVIOUS_CHAMPION)

@@ -90,7 +90,7 @@ def test_without_targets_findings_are_shown(
     run_well(settings)
     shown = capsys.readouterr().out
     assert "1 finding:" in shown
-    assert "Nobody is told: LISTENHOUSE_ALERTS_CONFIG names no file" in shown
+    assert "No alert is sent: LISTENHOUSE_ALERTS_CONFIG names no file" in shown
 
 
 def test_alerts_that_fail_do_not_fail_a_run(
