@@ -25,7 +25,7 @@ from benchmarks.process_cost import measure
 from benchmarks.recommender_size import LISTENS, TRACKS, USERS, fill_marts
 from operations.services import embedded_postgres
 from recommender.interactions import read_interactions
-from recommender.models import PANEL
+from recommender.panel import PANEL
 from recommender.recommend import SOURCE_NAME
 from recommender.registry import CHAMPION, open_registry
 from recommender.tables import create_tables

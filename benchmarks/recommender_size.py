@@ -25,7 +25,8 @@ from operations.services import embedded_postgres
 from recommender.fallback import learn_fallback, recommend_lists
 from recommender.interactions import read_interactions, read_listens
 from recommender.metrics import LIST_LENGTH
-from recommender.models import PANEL, similar_tracks
+from recommender.neighbours import similar_tracks
+from recommender.panel import PANEL, blend
 from recommender.selection import select
 from recommender.split import split_listens
 from warehouse.settings import Settings
@@ -150,7 +151,8 @@ def _measure(settings: Settings) -> None:
     plays, recommendable = interactions.plays, interactions.recommendable
     with _step("learn fallback"):
         fallback = learn_fallback(plays, interactions.user_genres, recommendable)
-    for candidate in PANEL:
+    by_name = {candidate.name: candidate for candidate in PANEL}
+    for candidate in (*PANEL, blend(by_name["als-64"], by_name["ridge-30"], 0.6)):
         with _step(f"fit {candidate.name}"):
             model = candidate.fit(plays, 1)
         with _step(f"lists of {candidate.name} for all users"):

@@ -22,7 +22,7 @@ with app.setup:
     from recommender.gate import Contest, decide
     from recommender.interactions import read_interactions, read_listens
     from recommender.metrics import LIST_LENGTH, evaluate
-    from recommender.models import PANEL, POPULARITY, Candidate
+    from recommender.panel import PANEL, POPULARITY, Candidate
     from recommender.recommend import SOURCE_NAME
     from recommender.retrain import retrain
     from recommender.selection import serve_holdout

@@ -26,6 +26,7 @@ from recommender.retrain import (
     DEFAULT_SEED,
     RetrainReport,
     TrainingStatus,
+    left_out_sentence,
     retrain,
     retrain_if_needed,
 )
@@ -138,6 +139,8 @@ def print_training(report: RetrainReport) -> None:
             f"{report.decision.reason}",
             soft_wrap=True,
         )
+        if report.left_out:
+            console.print(left_out_sentence(report.left_out), soft_wrap=True)
 
 
 def run_rollback(settings: Settings, reason: str, *, agreed: bool) -> bool:

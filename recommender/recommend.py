@@ -27,7 +27,8 @@ from recommender.fallback import MODEL, SOURCES, learn_fallback, recommend_lists
 from recommender.generations import is_same, next_generated_at, supersede
 from recommender.interactions import Interactions, read_interactions
 from recommender.metrics import LIST_LENGTH
-from recommender.models import NO_TRACK, POPULARITY, FittedModel
+from recommender.models import NO_TRACK, FittedModel
+from recommender.panel import POPULARITY
 from recommender.registry import LoadedModel, open_registry
 from recommender.rows import list_columns, replace_rows
 from recommender.tables import create_tables

@@ -22,7 +22,8 @@ import psycopg
 from numpy.typing import NDArray
 
 from recommender.artifact import BrokenArtifactError, artifact_file, read_artifact, write_artifact
-from recommender.models import Candidate, FittedModel, load_model
+from recommender.models import FittedModel
+from recommender.panel import Candidate, load_model
 from warehouse.database import create_schema, explain_failure, library_url
 from warehouse.settings import Settings
 

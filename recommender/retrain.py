@@ -22,12 +22,15 @@ from psycopg import sql
 from rich.console import Console
 from rich.status import Status
 
+from recommender.also_rans import NEAR, TRIES, find_also_rans
 from recommender.catalogue import in_catalogue
 from recommender.champion import apply_decision, load_champion, promote_first, reconcile
 from recommender.gate import Contest, Decision, decide
 from recommender.interactions import Interactions, read_interactions, read_listens
 from recommender.metrics import LIST_LENGTH, Measurement, evaluate
-from recommender.models import NO_TRACK, PANEL, POPULARITY, Candidate, FittedModel, similar_tracks
+from recommender.models import NO_TRACK, FittedModel
+from recommender.neighbours import similar_tracks
+from recommender.panel import PANEL, POPULARITY, Candidate
 from recommender.recommend import SOURCE_NAME
 from recommender.registry import (
     CHALLENGER,
@@ -74,6 +77,7 @@ class RetrainReport:
         triggers: What asked for it, or did not; empty when a person did.
         status: How it ended; None when it was not needed.
         refusal: Why the data was refused.
+        left_out: Names of the candidates that were not tried, as they had lagged behind.
         listen_count: Listens that it saw.
         user_count: Users who listened.
         data_cutoff: The boundary of the data, UTC.
@@ -84,6 +88,7 @@ class RetrainReport:
     triggers: tuple[Trigger, ...] = ()
     status: TrainingStatus | None = None
     refusal: str | None = None
+    left_out: tuple[str, ...] = ()
     listen_count: int = 0
     user_count: int = 0
     data_cutoff: datetime | None = None
@@ -166,7 +171,7 @@ def retrain(  # noqa: PLR0913 (what a training is asked for by)
         reason: The trigger; `manual` for a person.
         detail: What the trigger says.
         seed: Seed of models and intervals.
-        panel: The candidates; `PANEL` without it.
+        panel: The candidates; `PANEL`, without those that always lagged, when None.
 
     Returns:
         What was done. Data that nothing can be learned from is refused, which is no error.
@@ -248,7 +253,13 @@ def _train(training: _Training, status: Status) -> RetrainReport:
     listens = read_listens(training.settings, interactions)
     split = split_listens(interactions, listens, training.seed)
     status.update("Comparing candidates")
-    selection = select(split.validation, training.seed, training.panel)
+    panel = training.panel
+    if panel is PANEL:
+        also_rans = find_also_rans(training.connection, interactions.source_name)
+        # popularity is what a source without tastes comes down to, whatever was before
+        panel = tuple(one for one in PANEL if one is POPULARITY or one.name not in also_rans)
+        report = replace(report, left_out=tuple(one.name for one in PANEL if one not in panel))
+    selection = select(split.validation, training.seed, panel)
     for name, measurements in selection.measurements.items():
         _write_evaluations(training, measurements, "panel", name, split="validation")
 
@@ -271,10 +282,22 @@ def _train(training: _Training, status: Status) -> RetrainReport:
     status.update("Comparing with the champion")
     decision = _contest(training, interactions, split.test, champion, challenger)
     apply_decision(training.registry, training.connection, challenger, decision)
-    training.update(status=TrainingStatus.SUCCEEDED, ended_at=datetime.now(UTC))
+    training.update(
+        status=TrainingStatus.SUCCEEDED,
+        message=left_out_sentence(report.left_out) if report.left_out else None,
+        ended_at=datetime.now(UTC),
+    )
     training.registry.delete_old_artifacts()
     return replace(
         report, status=TrainingStatus.SUCCEEDED, challenger=challenger, decision=decision
+    )
+
+
+def left_out_sentence(names: tuple[str, ...]) -> str:
+    """Says which candidates were not tried, and why."""
+    return (
+        f"Not tried: {', '.join(names)}; in the last {TRIES} trainings that tried them they did "
+        f"not reach {NEAR:.0%} of the best."
     )
 
 

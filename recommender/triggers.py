@@ -14,7 +14,7 @@ from math import sqrt
 import numpy as np
 import psycopg
 
-from recommender.models import POPULARITY
+from recommender.panel import POPULARITY
 from recommender.registry import Version
 from warehouse.settings import RetrainTriggers
 

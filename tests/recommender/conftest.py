@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from recommender.models import PANEL
+from recommender.panel import PANEL
 from recommender.recommend import SOURCE_NAME, RecommendReport, recommend
 from recommender.registry import Registry, open_registry
 from recommender.retrain import RetrainReport, retrain, retrain_if_needed

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recommender.catalogue import in_catalogue
-from recommender.models import NO_TRACK, PANEL, POPULARITY
+from recommender.models import NO_TRACK
+from recommender.panel import PANEL, POPULARITY
 from tests.recommender.listeners import make_listens
 
 INTERACTIONS, _ = make_listens()

@@ -9,7 +9,7 @@ import pytest
 
 from recommender.champion import apply_decision, load_champion, plan_rollback, reconcile, roll_back
 from recommender.gate import Decision
-from recommender.models import POPULARITY
+from recommender.panel import POPULARITY
 from recommender.registry import CHALLENGER, CHAMPION, PREVIOUS_CHAMPION, Registry, Version
 from tests.recommender.conftest import House
 from tests.recommender.marts import CUTOFF

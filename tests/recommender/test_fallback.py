@@ -18,8 +18,9 @@ from recommender.fallback import (
     learn_fallback,
     recommend_lists,
 )
-from recommender.models import NO_TRACK, PANEL, FittedModel
-from recommender.models import POPULARITY as POPULARITY_CANDIDATE
+from recommender.models import NO_TRACK, FittedModel
+from recommender.panel import PANEL
+from recommender.panel import POPULARITY as POPULARITY_CANDIDATE
 from tests.recommender.listeners import make_listens
 
 INTERACTIONS, _ = make_listens()

@@ -10,12 +10,14 @@ import pytest
 
 from recommender.gate import Contest, Decision, Thresholds, decide, list_fault
 from recommender.metrics import segment_masks
-from recommender.models import NO_TRACK, PANEL, POPULARITY, Candidate, PopularityModel, Tracks
+from recommender.models import NO_TRACK, PopularityModel, Tracks
+from recommender.panel import PANEL, POPULARITY, Candidate
 from recommender.selection import select, serve_holdout
 from recommender.split import Split, split_listens
 from tests.recommender.listeners import make_listens
 
-BM25, ALS = PANEL[2], PANEL[5]
+BM25 = PANEL[2]
+(ALS,) = (one for one in PANEL if one.name == "als-64")
 
 
 @functools.cache

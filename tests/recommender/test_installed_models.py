@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recommender import installed_models
-from recommender.models import Candidate
+from recommender.panel import Candidate
 from tests.recommender.conftest import House
 
 EASE = Candidate("ease-50", "ease", {"regularization": 50.0})

@@ -16,7 +16,8 @@ from recommender.metrics import (
     segment_masks,
     user_metrics,
 )
-from recommender.models import NO_TRACK, PANEL
+from recommender.models import NO_TRACK
+from recommender.panel import PANEL
 from recommender.selection import serve_holdout
 from recommender.split import Holdout, split_listens
 from tests.recommender.listeners import make_listens

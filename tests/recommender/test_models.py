@@ -11,42 +11,41 @@ import pytest
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from recommender.models import (
-    COSINE,
-    NO_TRACK,
-    PANEL,
-    POPULARITY,
-    AlsModel,
-    Candidate,
-    NeighbourModel,
-    load_model,
-    similar_tracks,
-    take_unheard,
-    weigh,
-)
+from recommender.als import AlsModel
+from recommender.models import NO_TRACK, take_unheard, weigh
+from recommender.neighbours import NeighbourModel, similar_tracks
+from recommender.panel import COSINE, PANEL, POPULARITY, Candidate, blend, load_model
 from tests.recommender.listeners import make_listens
 
 INTERACTIONS, _ = make_listens()
 PLAYS, RECOMMENDABLE = INTERACTIONS.plays, INTERACTIONS.recommendable
+NAMED = {candidate.name: candidate for candidate in PANEL}
+ALS = NAMED["als-64"]
+BLEND = blend(ALS, NAMED["ridge-30"], 0.6)
 KINDS = [
     POPULARITY,
     COSINE,
-    *(candidate for candidate in PANEL if candidate.name in {"bm25-k100-log", "als-32"}),
+    NAMED["bm25-k100-log"],
+    NAMED["rp3beta"],
+    NAMED["ridge-30"],
+    ALS,
+    BLEND,
 ]
 fitted = functools.cache(lambda candidate: candidate.fit(PLAYS, 1))
 by_kind = pytest.mark.parametrize("candidate", KINDS, ids=lambda candidate: candidate.kind)
 
 
-def test_the_panel_has_popularity_two_bm25_by_two_weights_and_four_sizes_of_als() -> None:
+def test_the_panel_has_six_kinds_and_popularity_leads() -> None:
     assert [candidate.name for candidate in PANEL] == [
         "popularity",
         "bm25-k100-binary",
         "bm25-k100-log",
-        "bm25-k300-binary",
         "bm25-k300-log",
-        "als-32",
+        "rp3beta",
+        "ridge-30",
+        "ridge-100",
+        "ridge-300",
         "als-64",
-        "als-128",
         "als-256",
     ]
 
@@ -134,8 +133,7 @@ def test_a_user_is_scored_from_current_plays_alone(candidate: Candidate) -> None
 
 
 def test_another_seed_gives_another_als() -> None:
-    als = KINDS[-1]
-    one, two = fitted(als), als.fit(PLAYS, 2)
+    one, two = fitted(ALS), ALS.fit(PLAYS, 2)
     assert not np.array_equal(one.to_arrays()["factors"], two.to_arrays()["factors"])
 
 
@@ -147,7 +145,7 @@ def test_popularity_counts_listeners_not_plays() -> None:
 
 
 def test_neighbours_score_by_plays_times_similarity() -> None:
-    model = fitted(KINDS[2])
+    model = fitted(NAMED["bm25-k100-log"])
     assert isinstance(model, NeighbourModel)
     expected = weigh(PLAYS, "log").toarray() @ model.similarity.toarray()
     expected[PLAYS.toarray() > 0] = 0
@@ -161,8 +159,64 @@ def test_neighbours_score_by_plays_times_similarity() -> None:
     )
 
 
+def test_rp3beta_walks_from_track_to_user_to_track() -> None:
+    candidate = replace(
+        NAMED["rp3beta"],
+        parameters={**NAMED["rp3beta"].parameters, "neighbours": 150, "alpha": 0.7, "beta": 0.3},
+    )
+    model = candidate.fit(PLAYS, 1)
+    assert isinstance(model, NeighbourModel)
+    heard = (PLAYS.toarray() > 0).astype(float)
+    users, listeners = (np.maximum(heard.sum(axis=axis), 1) for axis in (1, 0))
+    # p(user | track)^alpha * p(track | user)^alpha / listeners^beta, Paudel et al. 2017
+    walk = (heard / listeners**0.7).T @ (heard / users[:, None] ** 0.7) / listeners**0.3
+    np.fill_diagonal(walk, 0)
+    np.testing.assert_allclose(model.similarity.toarray(), walk, rtol=1e-4, atol=1e-7)
+
+
+def test_ridge_on_all_tracks_solves_the_normal_equations() -> None:
+    candidate = replace(
+        NAMED["ridge-30"], parameters={**NAMED["ridge-30"].parameters, "neighbours": 149}
+    )
+    model = candidate.fit(PLAYS, 1)
+    assert isinstance(model, NeighbourModel)
+    weights = np.log1p(PLAYS.toarray())
+    penalty = 30 * np.square(weights[weights > 0]).mean()
+    found = model.similarity.toarray()
+    for track in np.argsort(-PLAYS.sum(axis=0))[:10]:
+        others = np.flatnonzero((weights.T @ weights[:, track] > 0) & (np.arange(150) != track))
+        squares = weights[:, others].T @ weights[:, others] + penalty * np.eye(len(others))
+        expected = np.linalg.solve(squares, weights[:, others].T @ weights[:, track])
+        np.testing.assert_allclose(found[others, track], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_count_of_plays_in_hundreds_makes_the_same_ridge_and_als() -> None:
+    """As Last.fm counts plays of artists, and other sources do not."""
+    scaled = PLAYS.copy()
+    scaled.data = np.expm1(7 * np.log1p(PLAYS.data))
+    assert np.array_equal(scaled.indices, PLAYS.indices)
+    for name in ("ridge-30", "als-64"):
+        one = fitted(NAMED[name]).recommend(PLAYS, 10, RECOMMENDABLE)[0]
+        other = NAMED[name].fit(scaled, 1).recommend(scaled, 10, RECOMMENDABLE)[0]
+        assert (one == other).mean() > 0.98
+
+
+def test_a_blend_adds_scores_over_their_maximum() -> None:
+    tracks, scores = fitted(BLEND).recommend(PLAYS, 10, RECOMMENDABLE)
+    expected = np.zeros(PLAYS.shape)
+    for part, weight in ((ALS, 1), (NAMED["ridge-30"], 0.6)):
+        named, given = fitted(part).recommend(PLAYS, 100, RECOMMENDABLE)
+        rows, places = np.nonzero(named != NO_TRACK)
+        expected[rows, named[rows, places]] += weight * given[rows, places] / given[rows, 0]
+    np.testing.assert_allclose(scores, -np.sort(-expected, axis=1)[:, :10], rtol=1e-5)
+    rows, columns = np.nonzero(tracks != NO_TRACK)
+    np.testing.assert_allclose(
+        expected[rows, tracks[rows, columns]], scores[rows, columns], rtol=1e-5
+    )
+
+
 def test_als_folds_users_in_by_weighted_least_squares() -> None:
-    model = fitted(KINDS[-1])
+    model = fitted(ALS)
     assert isinstance(model, AlsModel)
     model = replace(model, weighting="log")
     factors = model.factors.astype(np.float64)
@@ -191,7 +245,7 @@ def test_als_computes_without_threads_of_blas_and_gives_them_back(
         # implicit warns of threads, once
         warnings.simplefilter("error")
         monkeypatch.setattr(implicit.utils, "_checked_blas_config", False)
-        model = KINDS[-1].fit(PLAYS, 1)
+        model = ALS.fit(PLAYS, 1)
         monkeypatch.setattr(implicit.utils, "_checked_blas_config", False)
         model.recommend(PLAYS, 10, RECOMMENDABLE)
         assert threadpool_info() == before

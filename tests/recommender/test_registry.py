@@ -11,7 +11,7 @@ import pytest
 from recommender import registry as model_registry
 from recommender.artifact import BrokenArtifactError
 from recommender.interactions import read_interactions
-from recommender.models import PANEL, POPULARITY
+from recommender.panel import PANEL, POPULARITY
 from recommender.recommend import SOURCE_NAME
 from recommender.registry import CHAMPION, PREVIOUS_CHAMPION, open_registry
 from tests.recommender.conftest import House

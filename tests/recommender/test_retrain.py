@@ -7,11 +7,17 @@ from datetime import timedelta
 
 import pytest
 
+from recommender.also_rans import TRIES
+from recommender.command import print_training
+from recommender.panel import PANEL, Candidate
 from recommender.registry import CHAMPION
 from recommender.retrain import TrainingStatus
 from tests.recommender.conftest import House
 from tests.recommender.marts import CUTOFF
 from warehouse.errors import DatabaseError
+
+# one neighbour that hardly anybody else has
+LAGGARD = Candidate("laggard", "ridge", {"weighting": "log", "neighbours": 1, "penalty": 1e9})
 
 
 def champion(house: House) -> str | None:
@@ -232,3 +238,25 @@ def test_a_broken_champion_is_replaced_before_the_gate_decides(trained: House) -
         " order by decided_at offset 2"
     ) == [("fell_back", "2", None), ("promoted", None, "3"), ("promoted", "3", "4")]
     assert champion(trained) == "4"
+
+
+def test_a_candidate_that_always_lagged_is_left_out_for_a_while(
+    trained: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("recommender.retrain.PANEL", (*PANEL[:2], LAGGARD))
+    seen = []
+    for _ in range(TRIES + 2):
+        report = trained.retrain()
+        seen.append(report.left_out)
+    assert seen == [()] * TRIES + [(LAGGARD.name,)] * 2
+    print_training(report)
+    sentence = "Not tried: laggard; in the last 3 trainings that tried them they did not reach 85%"
+    assert sentence in capsys.readouterr().out
+    rows = trained.rows(
+        "select message from recommendations.trainings order by started_at desc limit 1"
+    )
+    assert rows[0][0].startswith(sentence)
+
+    monkeypatch.setattr("recommender.also_rans.REMEMBERED", TRIES)
+    # the trainings that are remembered tried it once: once is not always
+    assert trained.retrain().left_out == ()

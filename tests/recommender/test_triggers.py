@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from recommender.models import PANEL, POPULARITY
+from recommender.panel import PANEL, POPULARITY
 from recommender.recommend import SOURCE_NAME
 from recommender.registry import Version
 from recommender.triggers import Standing, Trigger, judge_triggers
