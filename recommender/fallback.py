@@ -1,8 +1,9 @@
 """Lists for everybody: the model's where it knows enough, popular tracks elsewhere.
 
 In: a model, users' plays and favourite genres. Out: full lists, and where each track is from.
-Users with 0 to 2 listens get what is popular, blended with what listeners with the same favourite
-genres play; lists that end early are filled with what is popular.
+Users without a listen get what is popular, those with few listens too where they have favourite
+genres: blended with what listeners with the same favourites play. Lists that end early are filled
+with what is popular.
 """
 
 from __future__ import annotations
@@ -25,16 +26,31 @@ from recommender.models import (
 )
 
 COLD_LISTENS = 2
-"""Most listens with which a user is cold: too little for a model to go by."""
-
-GENRE_WEIGHT = 0.7
-"""How much of a cold user's list is up to the favourite genres; the rest is up to everybody."""
+"""Most listens with which a user counts as cold when lists are judged."""
 
 MODEL, GENRE_POPULARITY, POPULARITY = "model", "genre_popularity", "popularity"
 SOURCES = (MODEL, GENRE_POPULARITY, POPULARITY)
 """Where a track of a list is from; lists hold positions in this tuple."""
 
 _BATCH_TASTES = 64
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """How users are served who have favourite genres and few listens.
+
+    Without favourite genres a single listen says more than what is popular does.
+
+    Attributes:
+        listens: Most listens with which the genres are gone by, not the model.
+        genre_weight: How much of such a list is up to the genres; the rest is up to everybody.
+    """
+
+    listens: int = 2
+    genre_weight: float = 0.7
+
+
+DEFAULT_COLD_START = ColdStart()
 
 
 @dataclass(frozen=True)
@@ -83,30 +99,39 @@ def learn_fallback(plays: csr_array, user_genres: csr_array, recommendable: Flag
     return Fallback(PopularityModel.fit(plays), genre_listeners, recommendable)
 
 
-def recommend_lists(
-    model: FittedModel, fallback: Fallback, plays: csr_array, user_genres: csr_array, n: int
+def recommend_lists(  # noqa: PLR0913 (who serves whom, and how long the lists are)
+    model: FittedModel,
+    fallback: Fallback,
+    plays: csr_array,
+    user_genres: csr_array,
+    n: int,
+    *,
+    cold_start: ColdStart = DEFAULT_COLD_START,
 ) -> Lists:
     """Lists tracks for users as they are served: unheard, distinct, as many as there are.
 
     Args:
-        model: Scores users that have more than `COLD_LISTENS` listens.
+        model: Scores users of whom it has enough to go by.
         fallback: Serves the others, and fills lists that end early.
         plays: Current plays of some users (u, n_tracks).
         user_genres: Their favourite genres (u, n_genres).
         n: Length of the lists.
+        cold_start: How users with favourite genres and few listens are served.
     """
     shape = (plays.shape[0], n)
     tracks, scores = np.full(shape, NO_TRACK, np.int32), np.zeros(shape, np.float32)
     sources = np.full(shape, SOURCES.index(POPULARITY), np.int8)
-    is_cold = np.asarray(plays.sum(axis=1)) <= COLD_LISTENS
-    warm, cold = np.flatnonzero(~is_cold), np.flatnonzero(is_cold)
+    listens = np.asarray(plays.sum(axis=1))
+    has_genres = np.diff(user_genres.indptr) > 0
+    is_cold = listens <= np.where(has_genres, cold_start.listens, 0)
+    warm, liking = np.flatnonzero(~is_cold), np.flatnonzero(is_cold & has_genres)
     if len(warm):
         tracks[warm], scores[warm] = model.recommend(plays[warm], n, fallback.recommendable)
         sources[warm] = SOURCES.index(POPULARITY if model.kind == "popularity" else MODEL)
-    has_genres = np.diff(user_genres.indptr)[cold] > 0
-    liking = cold[has_genres]
     if len(liking):
-        tracks[liking], scores[liking] = _by_genre(fallback, plays[liking], user_genres[liking], n)
+        tracks[liking], scores[liking] = _by_genre(
+            fallback, plays[liking], user_genres[liking], n, cold_start
+        )
         sources[liking] = SOURCES.index(GENRE_POPULARITY)
     short = np.flatnonzero(tracks[:, -1] == NO_TRACK)
     if len(short):
@@ -124,7 +149,7 @@ def recommend_lists(
 
 
 def _by_genre(
-    fallback: Fallback, plays: csr_array, user_genres: csr_array, n: int
+    fallback: Fallback, plays: csr_array, user_genres: csr_array, n: int, cold_start: ColdStart
 ) -> tuple[Tracks, Scores]:
     """Lists tracks by a mixture of two chances: that everybody, and that their like, plays them."""
     everybody = fallback.popularity.listeners / max(1, fallback.popularity.listeners.sum())
@@ -133,12 +158,13 @@ def _by_genre(
     tastes, taste_of_user = _tastes(user_genres)
     shares = diags_array(1 / np.diff(tastes.indptr)) @ tastes
     # users with the same favourites share a ranking, deep enough for what they have heard
-    depth = min(n + COLD_LISTENS, len(everybody))
+    depth = min(n + cold_start.listens, len(everybody))
     ranking = np.empty((tastes.shape[0], depth), np.int64)
     chances = np.empty((tastes.shape[0], depth))
     for start in range(0, tastes.shape[0], _BATCH_TASTES):
         batch = slice(start, start + _BATCH_TASTES)
-        mixed = GENRE_WEIGHT * (shares[batch] @ by_genre).toarray() + (1 - GENRE_WEIGHT) * everybody
+        weight = cold_start.genre_weight
+        mixed = weight * (shares[batch] @ by_genre).toarray() + (1 - weight) * everybody
         mixed[:, ~fallback.recommendable] = 0
         best = np.sort(np.argpartition(-mixed, depth - 1, axis=1)[:, :depth], axis=1)
         found = np.take_along_axis(mixed, best, axis=1)

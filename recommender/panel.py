@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from recommender.als import AlsModel
 from recommender.blend import BlendModel
+from recommender.fallback import DEFAULT_COLD_START, ColdStart
 from recommender.installed_models import find_kind
 from recommender.models import FittedModel, PopularityModel
 from recommender.neighbours import NEIGHBOUR_KINDS, NeighbourModel
@@ -27,11 +28,13 @@ class Candidate:
         name: What it is called in evaluations.
         kind: Which kind of model.
         parameters: Its settings.
+        cold_start: How users are served whom it knows too little of.
     """
 
     name: str
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    cold_start: ColdStart = DEFAULT_COLD_START
 
     def fit(self, plays: csr_array, seed: int) -> FittedModel:
         """Fits the model.
@@ -87,7 +90,8 @@ def blend(first: Candidate, second: Candidate, weight: float) -> Candidate:
 
 def _recipe(candidate: Candidate) -> dict[str, Any]:
     """What makes the candidate again."""
-    return {**vars(candidate), "parameters": dict(candidate.parameters)}
+    parameters = dict(candidate.parameters)
+    return {"name": candidate.name, "kind": candidate.kind, "parameters": parameters}
 
 
 POPULARITY = Candidate("popularity", "popularity")

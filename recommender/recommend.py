@@ -23,7 +23,7 @@ from rich.progress import track
 
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
-from recommender.fallback import MODEL, SOURCES, learn_fallback, recommend_lists
+from recommender.fallback import DEFAULT_COLD_START, MODEL, SOURCES, learn_fallback, recommend_lists
 from recommender.generations import is_same, next_generated_at, supersede
 from recommender.interactions import Interactions, read_interactions
 from recommender.metrics import LIST_LENGTH
@@ -181,11 +181,12 @@ def _recommend(
     the champion's data; a user who came later, and so is known by recent plays alone, is folded
     in. Where popularity is the champion, or there is none, tracks are from `popularity`.
     """
-    model, version = popularity, _NO_VERSION
+    model, version, cold_start = popularity, _NO_VERSION, DEFAULT_COLD_START
     is_known = np.zeros(len(interactions.user_ids), dtype=bool)
     if champion is not None:
         model = in_catalogue(champion.model, champion.track_ids, interactions.track_ids)
         version = pa.scalar(champion.version.number)
+        cold_start = champion.version.candidate.cold_start
         trained_until = np.datetime64(champion.version.data_cutoff.replace(tzinfo=None))
         is_known = interactions.first_listened_at <= trained_until
     own_names = np.where(is_known, MODEL, FOLD_IN).astype(object)
@@ -194,7 +195,12 @@ def _recommend(
     )
     for rows in _batches(interactions, "recommendations"):
         lists = recommend_lists(
-            model, fallback, interactions.plays[rows], interactions.user_genres[rows], LIST_LENGTH
+            model,
+            fallback,
+            interactions.plays[rows],
+            interactions.user_genres[rows],
+            LIST_LENGTH,
+            cold_start=cold_start,
         )
         is_listed = lists.tracks != NO_TRACK
         is_own = (lists.sources == SOURCES.index(MODEL))[is_listed]

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from recommender.artifact import BrokenArtifactError, artifact_file, read_artifact, write_artifact
+from recommender.fallback import ColdStart
 from recommender.models import FittedModel
 from recommender.panel import Candidate, load_model
 from warehouse.database import create_schema, explain_failure, library_url
@@ -130,6 +131,7 @@ class Registry:
             "candidate": candidate.name,
             "kind": candidate.kind,
             "parameters": json.dumps(dict(candidate.parameters)),
+            "cold_start": json.dumps(asdict(candidate.cold_start)),
             "data_cutoff": data_cutoff.isoformat(),
             "sha256": write_artifact(self._folder, arrays),
         }
@@ -241,7 +243,13 @@ def _describe(version: ModelVersion, aliases: dict[str, str] | None = None) -> V
     return Version(
         number=str(version.version),
         training_id=UUID(tags["training_id"]),
-        candidate=Candidate(tags["candidate"], tags["kind"], json.loads(tags["parameters"])),
+        candidate=Candidate(
+            tags["candidate"],
+            tags["kind"],
+            json.loads(tags["parameters"]),
+            # of versions that were registered before there was a choice
+            ColdStart(**json.loads(tags["cold_start"])) if "cold_start" in tags else ColdStart(),
+        ),
         data_cutoff=datetime.fromisoformat(tags["data_cutoff"]),
         sha256=tags["sha256"],
         aliases=tuple(

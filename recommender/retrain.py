@@ -385,7 +385,7 @@ def _contest(
     }
     lists = {}
     for role, (candidate, version, model) in contenders.items():
-        lists[role] = serve_holdout(model, test).tracks
+        lists[role] = serve_holdout(model, test, candidate.cold_start).tracks
         if len(test.users):
             measurements = evaluate(lists[role], test, training.seed)
             _write_evaluations(

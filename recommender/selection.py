@@ -6,20 +6,34 @@ In: a split and a panel of candidates. Out: the winner on the validation slice, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import csr_array
 
 from recommender.blend import BlendModel
-from recommender.fallback import Lists, learn_fallback, recommend_lists
-from recommender.metrics import LIST_LENGTH, Measurement, evaluate
+from recommender.fallback import (
+    DEFAULT_COLD_START,
+    ColdStart,
+    Lists,
+    learn_fallback,
+    recommend_lists,
+)
+from recommender.metrics import LIST_LENGTH, Measurement, Values, bootstrap, evaluate, user_metrics
 from recommender.models import FittedModel
 from recommender.panel import PANEL, POPULARITY, Candidate, blend
-from recommender.split import Holdout
+from recommender.split import ENOUGH_COLD, Holdout
 from warehouse.run_log import get_logger
 
 _logger = get_logger(__name__)
 
 DECIDING_METRIC = ("ndcg", 20)
 """What candidates are chosen by, and challengers judged by."""
+
+COLD_STARTS = tuple(
+    ColdStart(listens, weight) for listens in (0, 1, 2, 3, 5) for weight in (0.5, 0.7, 0.9)
+)
+"""What is tried for users with favourite genres and few listens."""
 
 BLEND_WEIGHTS = (0.3, 0.6, 1.0)
 """What the second best kind counts in a blend, beside the best."""
@@ -30,7 +44,7 @@ class Selection:
     """The outcome of a selection.
 
     Attributes:
-        winner: The best candidate, or blend of two.
+        winner: The best candidate, or blend of two, with the cold start that suits it.
         measurements: How each did on the validation slice, by its name.
     """
 
@@ -38,12 +52,24 @@ class Selection:
     measurements: Mapping[str, tuple[Measurement, ...]]
 
 
-def serve_holdout(model: FittedModel, holdout: Holdout) -> Lists:
+@dataclass(frozen=True)
+class _Contender:
+    """A candidate as it was fitted and measured."""
+
+    candidate: Candidate
+    model: FittedModel
+    quality: float
+
+
+def serve_holdout(
+    model: FittedModel, holdout: Holdout, cold_start: ColdStart = DEFAULT_COLD_START
+) -> Lists:
     """Lists tracks for the users of a holdout as they would be served.
 
     Args:
         model: Any model for the columns of the holdout, fitted to its plays or to earlier ones.
         holdout: The plays to go by.
+        cold_start: How users are served whom the model knows too little of.
     """
     fallback = learn_fallback(holdout.plays, holdout.user_genres, holdout.recommendable)
     return recommend_lists(
@@ -52,6 +78,7 @@ def serve_holdout(model: FittedModel, holdout: Holdout) -> Lists:
         holdout.plays[holdout.users],
         holdout.user_genres[holdout.users],
         LIST_LENGTH,
+        cold_start=cold_start,
     )
 
 
@@ -67,31 +94,64 @@ def select(validation: Holdout, seed: int, panel: tuple[Candidate, ...] = PANEL)
     """
     measurements: dict[str, tuple[Measurement, ...]] = {}
 
-    def measure(candidate: Candidate, model: FittedModel) -> float:
+    def measure(candidate: Candidate, model: FittedModel) -> _Contender:
         found = evaluate(serve_holdout(model, validation).tracks, validation, seed)
         measurements[candidate.name] = found
-        quality = _quality(found)
-        _logger.info("candidate measured", candidate=candidate.name, ndcg_20=quality)
-        return quality
+        contender = _Contender(candidate, model, _quality(found))
+        _logger.info("candidate measured", candidate=candidate.name, ndcg_20=contender.quality)
+        return contender
 
-    qualities: dict[Candidate, float] = {}
-    # the best of each kind, fitted
-    leaders: dict[str, tuple[Candidate, FittedModel]] = {}
+    # only the best of each kind stay in memory
+    leaders: dict[str, _Contender] = {}
     for candidate in panel:
-        model = candidate.fit(validation.plays, seed)
-        qualities[candidate] = measure(candidate, model)
+        found = measure(candidate, candidate.fit(validation.plays, seed))
         leader = leaders.get(candidate.kind)
-        if leader is None or qualities[candidate] > qualities[leader[0]]:
-            leaders[candidate.kind] = candidate, model
-    leaders.pop(POPULARITY.kind, None)
-    ranked = sorted(leaders.values(), key=lambda leader: qualities[leader[0]], reverse=True)
-    if len(ranked) > 1:
-        (first, first_model), (second, second_model) = ranked[:2]
+        if leader is None or found.quality > leader.quality:
+            leaders[candidate.kind] = found
+    contenders = list(leaders.values())
+    ranked = sorted(contenders, key=lambda one: one.quality, reverse=True)
+    able = [one for one in ranked if one.candidate.kind != POPULARITY.kind]
+    if len(able) > 1:
+        first, second = able[:2]
         for weight in BLEND_WEIGHTS:
-            blended = blend(first, second, weight)
-            model = BlendModel(first_model, second_model, weight)
-            qualities[blended] = measure(blended, model)
-    return Selection(max(qualities, key=lambda candidate: qualities[candidate]), measurements)
+            model = BlendModel(first.model, second.model, weight)
+            contenders.append(measure(blend(first.candidate, second.candidate, weight), model))
+    winner = max(contenders, key=lambda one: one.quality)
+    cold_start = choose_cold_start(winner.model, validation, seed)
+    return Selection(replace(winner.candidate, cold_start=cold_start), measurements)
+
+
+def choose_cold_start(model: FittedModel, validation: Holdout, seed: int) -> ColdStart:
+    """Finds from how many listens on a model serves better than favourite genres do.
+
+    Args:
+        model: A model that was fitted to the plays of the slice.
+        validation: The validation slice.
+        seed: Seed of the interval.
+
+    Returns:
+        The best of `COLD_STARTS`, where it is surely better than the default.
+    """
+    listens = np.asarray(validation.plays.sum(axis=1))[validation.users]
+    has_genres = np.diff(validation.user_genres.indptr)[validation.users] > 0
+    is_asked = has_genres & (listens <= max(one.listens for one in COLD_STARTS))
+    if is_asked.sum() < ENOUGH_COLD:
+        return DEFAULT_COLD_START
+    asked = replace(
+        validation,
+        users=validation.users[is_asked],
+        targets=csr_array(validation.targets[is_asked]),
+    )
+
+    def quality(cold_start: ColdStart) -> Values:
+        tracks = serve_holdout(model, asked, cold_start).tracks
+        return user_metrics(tracks, asked)[DECIDING_METRIC]
+
+    usual = quality(DEFAULT_COLD_START)
+    gains = {one: quality(one) - usual for one in COLD_STARTS}
+    best = max(gains, key=lambda one: gains[one].mean())
+    (gain,) = bootstrap(gains[best][:, None], seed)
+    return best if gain.lower > 0 else DEFAULT_COLD_START
 
 
 def _quality(measurements: tuple[Measurement, ...]) -> float:

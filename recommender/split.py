@@ -22,6 +22,15 @@ HELD_OUT_SHARE = 0.2
 ENOUGH_USERS = 200
 """With fewer users to judge by, the last listens of the others are held out too."""
 
+COLD = range(1, 4)
+"""Listens of the users by whom it is judged how few a model needs."""
+
+ENOUGH_COLD = 50
+"""Where fewer users with so few listens are judged, others are shown with so few."""
+
+DRILLED_SHARE = 0.1
+"""Share of the judged users that are shown with few listens, at most."""
+
 JUDGED_USERS = 20_000
 """Users that a holdout is judged by, at most; drawn at random above that."""
 
@@ -31,7 +40,7 @@ class Holdout:
     """Listens to fit to, and later ones to be foretold.
 
     Attributes:
-        plays: Plays to fit to (n_users, n_tracks).
+        plays: Plays to fit to, and to go by (n_users, n_tracks).
         user_genres: Favourite genres (n_users, n_genres).
         recommendable: Tracks that may be recommended (n_tracks).
         users: Rows of the users that are judged by, ascending.
@@ -66,7 +75,9 @@ def split_listens(interactions: Interactions, listens: Listens, seed: int) -> Sp
 
     The latest crawls' listens are held out, up to `HELD_OUT_SHARE` of all. Where that leaves
     fewer than `ENOUGH_USERS` to judge by, each user without such listens loses the last
-    `HELD_OUT_SHARE` of their own instead, one at least and never all.
+    `HELD_OUT_SHARE` of their own instead, one at least and never all. Where hardly any of the users
+    has few listens left, some of the others are shown with their first one to three only: how users
+    are served who have just come is always judged.
 
     Args:
         interactions: Whose listens.
@@ -89,6 +100,9 @@ def _hold_out(
         is_held |= _last_of_others(listens, is_held, plays.shape[0])
         plays, targets = _plays_and_targets(interactions, listens, is_held)
     users = np.flatnonzero(np.diff(targets.indptr))
+    is_hidden = _all_but_few(listens, is_held, plays, users, generator)
+    if is_hidden.any():
+        plays = _counted(listens, ~is_held & ~is_hidden, interactions.plays.shape)
     if len(users) > JUDGED_USERS:
         users = np.sort(generator.choice(users, JUDGED_USERS, replace=False))
     first = listens.observed_at[is_held].min() if is_held.any() else None
@@ -100,8 +114,35 @@ def _hold_out(
         targets=csr_array(targets[users]),
         held_from=None if first is None else first.astype(datetime).replace(tzinfo=UTC),
     )
-    left = ~is_held
+    left = ~is_held & ~is_hidden
     return holdout, Listens(listens.users[left], listens.tracks[left], listens.observed_at[left])
+
+
+def _all_but_few(
+    listens: Listens,
+    is_held: Flags,
+    plays: csr_array,
+    users: NDArray[np.int64],
+    generator: np.random.Generator,
+) -> Flags:
+    """Listens to hide, so that enough of the users are judged by few of their listens.
+
+    What is hidden is no target either: a champion may have seen it.
+    """
+    counts = np.asarray(plays.sum(axis=1))[users]
+    is_few = np.isin(counts, COLD)
+    able = users[counts >= COLD.stop]
+    missing = min(ENOUGH_COLD - int(is_few.sum()), int(DRILLED_SHARE * len(users)), len(able))
+    shown = np.full(plays.shape[0], np.iinfo(np.int64).max)
+    if missing > 0:
+        drawn = generator.choice(able, missing, replace=False)
+        shown[drawn] = generator.integers(COLD.start, COLD.stop, missing)
+    seen = np.cumsum(~is_held)
+    # how many listens that are not held out each user has up to this one
+    first = np.searchsorted(listens.users, listens.users)
+    place = seen - np.concatenate([[0], seen])[first]
+    is_hidden: Flags = ~is_held & (place > shown[listens.users])
+    return is_hidden
 
 
 def _latest(listens: Listens) -> Flags:

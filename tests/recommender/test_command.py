@@ -21,7 +21,7 @@ def test_a_calculation_is_a_recorded_run_that_says_what_it_wrote(
 
     assert capsys.readouterr().out == (
         "242 users have recommendations for 2026-03-02 by version 2 (bm25-k100-binary); tracks "
-        "are from: model 4,800, genre_popularity 20, popularity 20.\n"
+        "are from: model 4,820, genre_popularity 20.\n"
     )
     assert trained.rows(
         "select command, trigger, runs.status, step, steps.status from ops.runs"

@@ -8,11 +8,12 @@ from scipy.sparse import csr_array
 
 from recommender.fallback import (
     COLD_LISTENS,
+    DEFAULT_COLD_START,
     GENRE_POPULARITY,
-    GENRE_WEIGHT,
     MODEL,
     POPULARITY,
     SOURCES,
+    ColdStart,
     Fallback,
     Lists,
     learn_fallback,
@@ -53,11 +54,13 @@ def test_everybody_has_a_full_list_of_distinct_unheard_recommendable_tracks(
         assert not PLAYS[[user], :].toarray()[0, listed].any()
 
 
-def test_the_model_serves_users_from_three_listens_on(bm25: FittedModel) -> None:
+def test_beside_genres_the_model_serves_users_from_three_listens_on(
+    bm25: FittedModel,
+) -> None:
     lists = lists_of(bm25)
     sources = named(lists)
     is_cold = LISTENS <= COLD_LISTENS
-    assert COLD_LISTENS == 2
+    assert DEFAULT_COLD_START.listens == COLD_LISTENS == 2
     assert is_cold.sum() > 20
     assert (sources[is_cold, 0] == GENRE_POPULARITY).all()
     warm = np.flatnonzero(~is_cold)
@@ -101,20 +104,39 @@ def test_cold_users_get_a_mixture_of_what_all_and_what_their_like_play() -> None
     lists = recommend_lists(PANEL[0].fit(plays, 1), fallback, fresh, genres[[4], :], 4)
     everybody = np.array([3, 1, 2]) / 6
     first, second = np.array([2, 1, 1]) / 4, np.array([1, 0, 1]) / 2
-    expected = (1 - GENRE_WEIGHT) * everybody + GENRE_WEIGHT * (first + second) / 2
+    expected = 0.3 * everybody + 0.7 * (first + second) / 2
     assert lists.tracks.tolist() == [[0, 2, 1, NO_TRACK]]
     np.testing.assert_allclose(lists.scores[0, :3], expected[[0, 2, 1]], rtol=1e-6)
     assert named(lists)[0, :3].tolist() == [GENRE_POPULARITY] * 3
 
 
-def test_a_cold_user_without_favourite_genres_gets_what_is_popular() -> None:
+def test_without_favourite_genres_one_listen_is_enough_for_the_model(bm25: FittedModel) -> None:
     fallback: Fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable)
-    nothing = csr_array((2, 150), dtype=np.float32)
-    model = PANEL[2].fit(PLAYS, 1)
-    lists = recommend_lists(model, fallback, nothing, csr_array((2, 6), dtype=np.float32), 5)
+    nothing = csr_array((1, 150), dtype=np.float32)
+    one = csr_array(PLAYS[[int(np.flatnonzero(LISTENS == 1)[0])], :])
+    none = csr_array((1, 6), dtype=np.float32)
     popular, _ = fallback.popularity.recommend(nothing, 5, INTERACTIONS.recommendable)
+    lists = recommend_lists(bm25, fallback, nothing, none, 5)
     np.testing.assert_array_equal(lists.tracks, popular)
     assert set(np.unique(named(lists))) == {POPULARITY}
+    lists = recommend_lists(bm25, fallback, one, none, 5)
+    assert set(np.unique(named(lists))) == {MODEL}
+    assert not np.array_equal(lists.tracks, popular)
+
+
+def test_the_cold_start_says_from_when_on_the_model_serves_and_what_genres_count(
+    bm25: FittedModel,
+) -> None:
+    fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable)
+    lists = recommend_lists(
+        bm25, fallback, PLAYS, GENRES, 20, cold_start=ColdStart(listens=0, genre_weight=0)
+    )
+    is_new = LISTENS == 0
+    assert (named(lists)[~is_new, 0] == MODEL).all()
+    nothing = csr_array((1, 150), dtype=np.float32)
+    popular, _ = fallback.popularity.recommend(nothing, 20, INTERACTIONS.recommendable)
+    assert is_new.sum() > 5
+    assert (lists.tracks[is_new] == popular).all()
 
 
 def test_favourite_genres_foretell_what_cold_users_play() -> None:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from recommender import split as splitting
 from recommender.interactions import Interactions, Listens
-from recommender.split import HELD_OUT_SHARE, Holdout, split_listens
+from recommender.split import COLD, ENOUGH_COLD, HELD_OUT_SHARE, Holdout, split_listens
 from tests.recommender.listeners import make_listens
 
 DAY = np.timedelta64(1, "D")
@@ -131,3 +131,23 @@ def test_without_listens_there_is_nobody_to_judge_by() -> None:
     split = split_listens(interactions_of(nothing, 2, 3), nothing, 1)
     assert len(split.test.users) == len(split.validation.users) == 0
     assert split.test.held_from is None
+
+
+def test_where_hardly_anybody_is_new_some_are_shown_with_their_first_listens() -> None:
+    interactions, listens = make_listens(users=3000)
+    busy = np.bincount(listens.users, minlength=3000)[listens.users] > 20
+    listens = Listens(listens.users[busy], listens.tracks[busy], listens.observed_at[busy])
+    test = split_listens(interactions, listens, 1).test
+    counts = np.asarray(test.plays.sum(axis=1))
+    is_few = np.isin(counts[test.users], COLD)
+    assert is_few.sum() >= ENOUGH_COLD
+    assert set(counts[test.users][is_few]) == set(COLD)
+    user = int(test.users[is_few][0])
+    own = listens.users == user
+    shown = int(counts[user])
+    assert set(test.plays[[user], :].indices) == set(listens.tracks[own][:shown])
+    # what is hidden is no target: a champion may have seen it
+    assert test.held_from is not None
+    late = listens.observed_at[own] >= np.datetime64(test.held_from.replace(tzinfo=None))
+    targets = set(test.targets[[int(np.flatnonzero(is_few)[0])], :].indices)
+    assert targets <= set(listens.tracks[own][late]) - set(listens.tracks[own][~late])
