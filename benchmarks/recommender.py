@@ -194,7 +194,9 @@ _COLD_MODELS = ("bm25-k100-log", "als-64")
 
 
 def _cold_user_row(holdout: Holdout) -> list[str]:
-    fallback = learn_fallback(holdout.plays, holdout.user_genres, holdout.recommendable)
+    fallback = learn_fallback(
+        holdout.plays, holdout.user_genres, holdout.recommendable, holdout.caps
+    )
     plays = csr_array(holdout.plays[holdout.users])
     nothing = csr_array(plays.shape, dtype=np.float32)
     genres = csr_array(holdout.user_genres[holdout.users])

@@ -28,13 +28,14 @@ from recommender.metrics import LIST_LENGTH
 from recommender.neighbours import similar_tracks
 from recommender.panel import PANEL, blend
 from recommender.selection import select
-from recommender.split import split_listens
+from recommender.split import caps_of, split_listens
 from warehouse.settings import Settings
 
 POSTGRES_PORT = 25495
 SOURCE = "moovitamix"
 USERS, TRACKS, LISTENS = 100_000, 50_000, 5_000_000
 SCENES, CRAWLS = 200, 60
+TRACKS_PER_ARTIST = 10
 TASTEFUL, DELETED = 0.8, 0.01
 MEMORY_MB = 1500
 
@@ -107,6 +108,7 @@ def fill_marts(settings: Settings) -> None:
         "rpt_track_features": {
             "source_name": source(TRACKS),
             "track_id": names[1],
+            "artist_key": pa.array((np.arange(TRACKS) // TRACKS_PER_ARTIST).astype(str)),
             "is_deleted": pa.array(generator.random(TRACKS) < DELETED),
             "is_inferred": pa.repeat(False, TRACKS),
         },
@@ -150,7 +152,8 @@ def _measure(settings: Settings) -> None:
     del split
     plays, recommendable = interactions.plays, interactions.recommendable
     with _step("learn fallback"):
-        fallback = learn_fallback(plays, interactions.user_genres, recommendable)
+        caps = caps_of(interactions, settings.lists)
+        fallback = learn_fallback(plays, interactions.user_genres, recommendable, caps)
     by_name = {candidate.name: candidate for candidate in PANEL}
     for candidate in (*PANEL, blend(by_name["als-64"], by_name["ridge-30"], 0.6)):
         with _step(f"fit {candidate.name}"):

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recommender.artist_caps import NO_ARTIST, ArtistCaps
 from recommender.interactions import Interactions, Listens
-from recommender.split import Holdout
+from recommender.split import DEFAULT_RULES, Holdout, caps_of
 from simulator import World, WorldConfig
+from simulator.tables import Tracks
 
 HELD_OUT_SHARE = 0.2
 
@@ -62,6 +64,7 @@ def hide_all_but(
         plays=plays,
         user_genres=interactions.user_genres,
         recommendable=interactions.recommendable,
+        caps=caps_of(interactions, DEFAULT_RULES),
         users=users[judged],
         targets=csr_array(targets[judged]),
         held_from=None,
@@ -103,6 +106,7 @@ def simulate(config: WorldConfig, days: int) -> tuple[Interactions, Listens]:
         plays=csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape),
         user_genres=_genres([favorites[user] for user in user_ids.tolist()]),
         recommendable=np.isin(track_ids, state.tracks.id),
+        artists=_artists(track_ids, state.tracks),
         first_listened_at=np.full(len(user_ids), "NaT", "datetime64[us]"),
         data_cutoff=world.clock.replace(tzinfo=UTC),
     )
@@ -134,6 +138,13 @@ class _Diary:
             self.observed_at += [world.clock] * len(new)
 
 
+def _artists(track_ids: NDArray[np.int64], tracks: Tracks) -> NDArray[np.int64]:
+    """A number for the artist of each track, none for one that is gone."""
+    numbers = np.unique(tracks.artist.astype(str), return_inverse=True)[1]
+    place = dict(zip(tracks.id.tolist(), numbers.tolist(), strict=True))
+    return np.array([place.get(track, NO_ARTIST) for track in track_ids.tolist()])
+
+
 def _genres(favorites: list[str]) -> csr_array:
     lists = [{part.strip().lower() for part in text.split(",")} - {""} for text in favorites]
     genres = sorted(set().union(*lists))
@@ -152,6 +163,8 @@ def _hidden(plays: csr_array, users: NDArray[np.int64], is_held: NDArray[np.bool
         plays=part(~is_held),
         user_genres=csr_array((plays.shape[0], 0), dtype=np.float32),
         recommendable=np.ones(plays.shape[1], dtype=bool),
+        # artists take the part of tracks
+        caps=ArtistCaps(np.full(plays.shape[1], NO_ARTIST), 0, 0),
         users=judged,
         targets=csr_array(targets[judged]),
         held_from=None,

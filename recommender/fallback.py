@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
+from recommender.artist_caps import CANDIDATES, ArtistCaps
 from recommender.models import (
     NO_TRACK,
     FittedModel,
@@ -62,11 +64,13 @@ class Fallback:
         genre_listeners: Users with each favourite genre who played each track (n_genres,
             n_tracks).
         recommendable: Tracks that may be listed (n_tracks).
+        caps: How many tracks of an artist a list holds.
     """
 
     popularity: PopularityModel
     genre_listeners: csr_array
     recommendable: Flags
+    caps: ArtistCaps
 
 
 @dataclass(frozen=True)
@@ -85,18 +89,21 @@ class Lists:
     sources: NDArray[np.int8]
 
 
-def learn_fallback(plays: csr_array, user_genres: csr_array, recommendable: Flags) -> Fallback:
+def learn_fallback(
+    plays: csr_array, user_genres: csr_array, recommendable: Flags, caps: ArtistCaps
+) -> Fallback:
     """Counts what is popular, overall and among those who like a genre.
 
     Args:
         plays: Listens of all users (n_users, n_tracks).
         user_genres: 1 where a genre is a favourite (n_users, n_genres).
         recommendable: Tracks that may be listed (n_tracks).
+        caps: How many tracks of an artist a list holds.
     """
     ones = np.ones(plays.nnz, np.float32)
     heard = csr_array((ones, plays.indices, plays.indptr), shape=plays.shape)
     genre_listeners = csr_array(user_genres.T @ heard)
-    return Fallback(PopularityModel.fit(plays), genre_listeners, recommendable)
+    return Fallback(PopularityModel.fit(plays), genre_listeners, recommendable, caps)
 
 
 def recommend_lists(  # noqa: PLR0913 (who serves whom, and how long the lists are)
@@ -110,6 +117,9 @@ def recommend_lists(  # noqa: PLR0913 (who serves whom, and how long the lists a
 ) -> Lists:
     """Lists tracks for users as they are served: unheard, distinct, as many as there are.
 
+    The caps on artists hold as far as the catalogue allows: a list that would end early is filled
+    with what they left out.
+
     Args:
         model: Scores users of whom it has enough to go by.
         fallback: Serves the others, and fills lists that end early.
@@ -118,6 +128,39 @@ def recommend_lists(  # noqa: PLR0913 (who serves whom, and how long the lists a
         n: Length of the lists.
         cold_start: How users with favourite genres and few listens are served.
     """
+    depth = max(n, CANDIDATES)
+    found = _candidates(model, fallback, plays, user_genres, depth, cold_start=cold_start)
+    places = fallback.caps.choose(found.tracks, n)
+    short = np.flatnonzero(places[:, -1] < 0)
+    if len(short):
+        longer = _filled(fallback, plays[short], found, short)
+        kept = fallback.caps.choose(longer.tracks, n)
+        # in their order, behind what keeps the caps
+        is_kept = np.zeros(longer.tracks.shape, dtype=bool)
+        rows, columns = np.nonzero(kept >= 0)
+        is_kept[rows, kept[rows, columns]] = True
+        left_out = first_free(is_kept | (longer.tracks == NO_TRACK), n)
+        behind = np.arange(n) - (kept >= 0).sum(axis=1)[:, None]
+        filling = np.take_along_axis(left_out, np.maximum(behind, 0), axis=1)
+        kept = np.where(behind < 0, kept, filling)
+        ends = _taken(longer, kept)
+    lists = _taken(found, places)
+    if len(short):
+        lists.tracks[short], lists.scores[short] = ends.tracks, ends.scores
+        lists.sources[short] = ends.sources
+    return lists
+
+
+def _candidates(  # noqa: PLR0913 (as above)
+    model: FittedModel,
+    fallback: Fallback,
+    plays: csr_array,
+    user_genres: csr_array,
+    n: int,
+    *,
+    cold_start: ColdStart,
+) -> Lists:
+    """What the model or the genres name for each user, and nothing that fills it."""
     shape = (plays.shape[0], n)
     tracks, scores = np.full(shape, NO_TRACK, np.int32), np.zeros(shape, np.float32)
     sources = np.full(shape, SOURCES.index(POPULARITY), np.int8)
@@ -133,19 +176,35 @@ def recommend_lists(  # noqa: PLR0913 (who serves whom, and how long the lists a
             fallback, plays[liking], user_genres[liking], n, cold_start
         )
         sources[liking] = SOURCES.index(GENRE_POPULARITY)
-    short = np.flatnonzero(tracks[:, -1] == NO_TRACK)
-    if len(short):
-        filling, filling_scores = fallback.popularity.recommend(
-            _with_listed(plays[short], tracks[short]), n, fallback.recommendable
-        )
-        # behind what is there, which stands first
-        place = np.arange(n) - (tracks[short] != NO_TRACK).sum(axis=1)[:, None]
-        gaps = place >= 0
-        rows, columns = np.nonzero(gaps)
-        tracks[short[rows], columns] = filling[rows, place[gaps]]
-        scores[short[rows], columns] = filling_scores[rows, place[gaps]]
-        sources[short[rows], columns] = SOURCES.index(POPULARITY)
     return Lists(tracks, scores, sources)
+
+
+def _filled(fallback: Fallback, plays: csr_array, found: Lists, rows: NDArray[np.int64]) -> Lists:
+    """Some users' candidates, with as many that are popular behind them."""
+    named = found.tracks[rows]
+    tracks, scores = fallback.popularity.recommend(
+        _with_listed(plays, named), named.shape[1], fallback.recommendable
+    )
+    sources = np.full(tracks.shape, SOURCES.index(POPULARITY), np.int8)
+    return Lists(
+        np.concatenate([named, tracks], axis=1),
+        np.concatenate([found.scores[rows], scores], axis=1),
+        np.concatenate([found.sources[rows], sources], axis=1),
+    )
+
+
+def _taken(found: Lists, places: NDArray[np.int64]) -> Lists:
+    """The candidates at some places, -1 for none."""
+
+    def taken(values: NDArray[Any], nothing: int) -> NDArray[Any]:
+        kept = np.take_along_axis(values, np.maximum(places, 0), axis=1)
+        return np.where(places < 0, np.array(nothing, values.dtype), kept)
+
+    return Lists(
+        taken(found.tracks, NO_TRACK),
+        taken(found.scores, 0),
+        taken(found.sources, SOURCES.index(POPULARITY)),
+    )
 
 
 def _by_genre(

@@ -36,7 +36,10 @@ _USERS: LiteralString = """
 """
 
 _TRACKS: LiteralString = """
-    select track_id, not is_deleted and not is_inferred as is_recommendable
+    select
+        track_id,
+        artist_key::text as artist,
+        not is_deleted and not is_inferred as is_recommendable
     from marts.rpt_track_features
     where source_name = {source_name}
     order by track_id collate "C"
@@ -69,6 +72,7 @@ class Interactions:
         plays: Listens by user and track (n_users, n_tracks), float32.
         user_genres: 1 where a genre is a favourite of a user (n_users, n_genres), float32.
         recommendable: Whether a track may be recommended: not deleted, not inferred (n_tracks).
+        artists: A number for the artist of each track, -1 where none is known (n_tracks).
         first_listened_at: When each user listened first, UTC; NaT without a listen (n_users).
         data_cutoff: The boundary that the marts are as of, UTC.
     """
@@ -79,6 +83,7 @@ class Interactions:
     plays: csr_array
     user_genres: csr_array
     recommendable: NDArray[np.bool_]
+    artists: NDArray[np.int64]
     first_listened_at: NDArray[np.datetime64]
     data_cutoff: datetime
 
@@ -134,6 +139,7 @@ def read_interactions(settings: Settings, source_name: str) -> Interactions:
         plays=plays,
         user_genres=_genres(users["favorite_genre_names"]),
         recommendable=tracks["is_recommendable"].to_numpy(),
+        artists=_numbers(tracks["artist"]),
         first_listened_at=users["first_listened_at"].to_numpy().astype("datetime64[us]"),
         data_cutoff=pc.max(users["data_cutoff_at"]).as_py().replace(tzinfo=UTC),
     )
@@ -230,6 +236,13 @@ def _genres(names: pa.ChunkedArray) -> csr_array:
     places = (users.to_numpy(), pc.index_in(liked, value_set=genres).to_numpy())
     shape = (len(names), len(genres))
     return csr_array((np.ones(len(liked), np.float32), places), shape=shape)
+
+
+def _numbers(names: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A number for each name, -1 for none."""
+    encoded = pc.dictionary_encode(names).combine_chunks()
+    numbers: NDArray[np.int64] = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
+    return numbers
 
 
 def _times(column: pa.Array) -> NDArray[np.datetime64]:

@@ -12,7 +12,12 @@ With L the list's first k tracks, T the user's targets and hit(i) whether the i-
 - hit_rate = whether there is a hit
 - novelty = mean of log2(users / listeners of the track) over L, with the listeners of the plays
   that models may see and 1 for none (Zhou et al. 2010, self-information)
+- artists = different artists over L; a track without a known one counts as one
+- diversity = mean over pairs of L of 1 - cosine of who listened to the two (Ziegler et al. 2005),
+  among at most `SAMPLED_LISTENERS` users
 - coverage = share of the recommendable tracks that stand in some list; no mean over users
+- gini = how unevenly the places of all lists fall on the recommendable tracks: 0 when all have as
+  many, towards 1 when one has them all; no mean over users
 """
 
 from __future__ import annotations
@@ -21,9 +26,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
 
 from recommender.fallback import COLD_LISTENS
-from recommender.models import NO_TRACK, Flags, Tracks
+from recommender.models import NO_TRACK, Flags, Tracks, batches
 from recommender.split import Holdout
 
 CUTOFFS = (10, 20)
@@ -31,6 +37,9 @@ LIST_LENGTH = max(CUTOFFS)
 SEGMENTS = ("all", "cold", "light", "heavy")
 LIGHT_LISTENS = 9
 """Most listens with which a user is light; more is heavy, `COLD_LISTENS` or fewer is cold."""
+
+SAMPLED_LISTENERS = 1000
+"""Users by whom it is judged how different two tracks are, at most."""
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -63,11 +72,11 @@ class Measurement:
 
     Attributes:
         segment: One of `SEGMENTS`.
-        metric: ndcg, recall, map, hit_rate, novelty or coverage.
+        metric: One of the above.
         cutoff: Length of the lists.
         value: The metric.
-        lower: Lower bound of its interval; None for coverage, which is no mean over users.
-        upper: Upper bound; None for coverage.
+        lower: Lower bound of its interval; None for what is no mean over users.
+        upper: Upper bound; None likewise.
         user_count: Users of the segment.
     """
 
@@ -88,7 +97,7 @@ def user_metrics(tracks: Tracks, holdout: Holdout) -> dict[Metric, Values]:
         holdout: What the users played later.
 
     Returns:
-        One array (u) for each metric but coverage at each of `CUTOFFS`.
+        One array (u) for each metric that is a mean over users, at each of `CUTOFFS`.
     """
     hits = _hits(tracks, holdout)
     target_counts = np.diff(holdout.targets.indptr)
@@ -109,13 +118,25 @@ def user_metrics(tracks: Tracks, holdout: Holdout) -> dict[Metric, Values]:
         metrics["hit_rate", k] = (found > 0).astype(np.float64)
         length = np.maximum(is_listed[:, :k].sum(axis=1), 1)
         metrics["novelty", k] = surprises[:, :k].sum(axis=1) / length
-    return metrics
+        metrics["artists", k] = holdout.caps.count_artists(tracks[:, :k]).astype(np.float64)
+    return metrics | _diversity(tracks, holdout)
 
 
 def coverage(tracks: Tracks, holdout: Holdout) -> float:
     """The share of the recommendable tracks that stand in some list."""
     listed = np.unique(tracks[tracks != NO_TRACK])
     return len(listed) / max(1, int(holdout.recommendable.sum()))
+
+
+def gini(tracks: Tracks, holdout: Holdout) -> float:
+    """How unevenly the places of all lists fall on the recommendable tracks."""
+    listed = tracks[tracks != NO_TRACK]
+    counts = np.bincount(listed, minlength=len(holdout.recommendable))[holdout.recommendable]
+    total, count = counts.sum(), len(counts)
+    if not total:
+        return 0.0
+    weights = 2 * np.arange(1, count + 1) - count - 1
+    return float(weights @ np.sort(counts) / (count * total))
 
 
 def segment_masks(holdout: Holdout) -> dict[str, Flags]:
@@ -168,9 +189,37 @@ def evaluate(tracks: Tracks, holdout: Holdout, seed: int) -> tuple[Measurement, 
             bounds = (mean.value, mean.lower, mean.upper)
             measurements.append(Measurement(segment, metric, k, *bounds, user_count))
         for k in CUTOFFS:
-            share = coverage(tracks[mask, :k], holdout)
-            measurements.append(Measurement(segment, "coverage", k, share, None, None, user_count))
+            for metric, measure in (("coverage", coverage), ("gini", gini)):
+                value = measure(tracks[mask, :k], holdout)
+                measurements.append(Measurement(segment, metric, k, value, None, None, user_count))
     return tuple(measurements)
+
+
+def _diversity(tracks: Tracks, holdout: Holdout) -> dict[Metric, Values]:
+    """How different the listeners of the tracks of each list are."""
+    user_count = holdout.plays.shape[0]
+    step = -(-user_count // SAMPLED_LISTENERS)
+    heard = csr_array(holdout.plays[::step])
+    heard.data = np.ones_like(heard.data)
+    listeners = np.bincount(heard.indices, minlength=heard.shape[1])
+    # of length 1 each, or 0 where nobody listened
+    unit = csr_array((heard @ diags_array(np.maximum(listeners, 1) ** -0.5)).T)
+    metrics = {}
+    for k in CUTOFFS:
+        is_listed = tracks[:, :k] != NO_TRACK
+        lengths = is_listed.sum(axis=1)
+        likeness = np.zeros(len(tracks))
+        for batch in batches(len(tracks)):
+            rows, places = np.nonzero(is_listed[batch])
+            named = (np.ones(len(rows), np.float32), (rows, tracks[batch][rows, places]))
+            lists = csr_array(named, shape=(len(tracks[batch]), unit.shape[0]))
+            # the sum over all pairs of a list, those of a track with itself included
+            sums = lists @ unit
+            own = lists @ (listeners > 0).astype(np.float32)
+            likeness[batch] = sums.multiply(sums).sum(axis=1) - own
+        pairs = np.maximum(lengths * (lengths - 1), 1)
+        metrics["diversity", k] = np.where(lengths > 1, 1 - likeness / pairs, 0)
+    return metrics
 
 
 def _hits(tracks: Tracks, holdout: Holdout) -> NDArray[np.float64]:

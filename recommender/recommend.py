@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.progress import track
 
+from recommender.artist_caps import ArtistCaps
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
 from recommender.fallback import DEFAULT_COLD_START, MODEL, SOURCES, learn_fallback, recommend_lists
@@ -31,6 +32,7 @@ from recommender.models import NO_TRACK, FittedModel
 from recommender.panel import POPULARITY
 from recommender.registry import LoadedModel, open_registry
 from recommender.rows import list_columns, replace_rows
+from recommender.split import caps_of
 from recommender.tables import create_tables
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_log import get_logger
@@ -116,7 +118,8 @@ def recommend(
         champion = load_champion(registry, lock)
         interactions = read_interactions(settings, SOURCE_NAME)
         day = for_date or interactions.data_cutoff.date()
-        report = _write_day(lock, interactions, champion, day)
+        caps = caps_of(interactions, settings.lists)
+        report = _write_day(lock, interactions, champion, caps, day)
         _logger.info(
             "lists unchanged" if report.same_since else "lists written",
             for_date=str(day),
@@ -132,6 +135,7 @@ def _write_day(
     connection: psycopg.Connection,
     interactions: Interactions,
     champion: LoadedModel | None,
+    caps: ArtistCaps,
     day: date,
 ) -> RecommendReport:
     key = {"for_date": day, "source_name": interactions.source_name}
@@ -142,7 +146,7 @@ def _write_day(
     with connection.transaction() as writing:
         generated = cutoff | {"generated_at": next_generated_at(connection, key)}
         superseded = supersede(connection, key)
-        lists = _recommend(interactions, champion, popularity, tally)
+        lists = _recommend(interactions, champion, popularity, caps, tally)
         replace_rows(connection, "recommendations", lists, key, generated)
         shadow = _shadow(interactions, popularity)
         replace_rows(connection, "popularity_shadow", shadow, key, cutoff)
@@ -173,6 +177,7 @@ def _recommend(
     interactions: Interactions,
     champion: LoadedModel | None,
     popularity: FittedModel,
+    caps: ArtistCaps,
     tally: _Tally,
 ) -> Iterator[pa.Table]:
     """The rows of `recommendations`, a batch of users at a time.
@@ -191,7 +196,7 @@ def _recommend(
         is_known = interactions.first_listened_at <= trained_until
     own_names = np.where(is_known, MODEL, FOLD_IN).astype(object)
     fallback = learn_fallback(
-        interactions.plays, interactions.user_genres, interactions.recommendable
+        interactions.plays, interactions.user_genres, interactions.recommendable, caps
     )
     for rows in _batches(interactions, "recommendations"):
         lists = recommend_lists(

@@ -251,7 +251,7 @@ def _train(training: _Training, status: Status) -> RetrainReport:
         return replace(report, status=TrainingStatus.REFUSED, refusal=refusal)
 
     listens = read_listens(training.settings, interactions)
-    split = split_listens(interactions, listens, training.seed)
+    split = split_listens(interactions, listens, training.seed, training.settings.lists)
     status.update("Comparing candidates")
     panel = training.panel
     if panel is PANEL:

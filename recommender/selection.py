@@ -71,7 +71,9 @@ def serve_holdout(
         holdout: The plays to go by.
         cold_start: How users are served whom the model knows too little of.
     """
-    fallback = learn_fallback(holdout.plays, holdout.user_genres, holdout.recommendable)
+    fallback = learn_fallback(
+        holdout.plays, holdout.user_genres, holdout.recommendable, holdout.caps
+    )
     return recommend_lists(
         model,
         fallback,

@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recommender.artist_caps import ArtistCaps
 from recommender.interactions import Interactions, Listens
 from recommender.models import Flags
+from warehouse.settings import ListRules
+
+DEFAULT_RULES = ListRules()
 
 HELD_OUT_SHARE = 0.2
 """Share of listens that a holdout takes, at most: the latest."""
@@ -43,6 +47,7 @@ class Holdout:
         plays: Plays to fit to, and to go by (n_users, n_tracks).
         user_genres: Favourite genres (n_users, n_genres).
         recommendable: Tracks that may be recommended (n_tracks).
+        caps: How many tracks of an artist a list holds.
         users: Rows of the users that are judged by, ascending.
         targets: Tracks that each of them first played later (len(users), n_tracks), 1 each.
         held_from: When the first held-out listen was observed, UTC: a model with an earlier
@@ -52,6 +57,7 @@ class Holdout:
     plays: csr_array
     user_genres: csr_array
     recommendable: Flags
+    caps: ArtistCaps
     users: NDArray[np.int64]
     targets: csr_array
     held_from: datetime | None
@@ -70,7 +76,9 @@ class Split:
     test: Holdout
 
 
-def split_listens(interactions: Interactions, listens: Listens, seed: int) -> Split:
+def split_listens(
+    interactions: Interactions, listens: Listens, seed: int, rules: ListRules = DEFAULT_RULES
+) -> Split:
     """Splits listens by time, twice.
 
     The latest crawls' listens are held out, up to `HELD_OUT_SHARE` of all. Where that leaves
@@ -83,15 +91,25 @@ def split_listens(interactions: Interactions, listens: Listens, seed: int) -> Sp
         interactions: Whose listens.
         listens: The listens.
         seed: Seed for drawing users, where there are more than `JUDGED_USERS`.
+        rules: What holds for lists.
     """
     generator = np.random.default_rng(seed)
-    test, earlier = _hold_out(interactions, listens, generator)
-    validation, _ = _hold_out(interactions, earlier, generator)
+    caps = caps_of(interactions, rules)
+    test, earlier = _hold_out(interactions, listens, caps, generator)
+    validation, _ = _hold_out(interactions, earlier, caps, generator)
     return Split(validation, test)
 
 
+def caps_of(interactions: Interactions, rules: ListRules) -> ArtistCaps:
+    """The caps of a source's lists."""
+    return ArtistCaps(interactions.artists, rules.top_tracks_per_artist, rules.tracks_per_artist)
+
+
 def _hold_out(
-    interactions: Interactions, listens: Listens, generator: np.random.Generator
+    interactions: Interactions,
+    listens: Listens,
+    caps: ArtistCaps,
+    generator: np.random.Generator,
 ) -> tuple[Holdout, Listens]:
     """Holds listens out; also gives those that are left."""
     is_held = _latest(listens)
@@ -110,6 +128,7 @@ def _hold_out(
         plays=plays,
         user_genres=interactions.user_genres,
         recommendable=interactions.recommendable,
+        caps=caps,
         users=users,
         targets=csr_array(targets[users]),
         held_from=None if first is None else first.astype(datetime).replace(tzinfo=UTC),

@@ -135,7 +135,7 @@ _STATEMENTS = (
     )
     """,
     # role: panel, challenger, champion, popularity; split: validation, test
-    # segment: all, cold, light, heavy; metric: ndcg, recall, map, hit_rate, coverage, novelty
+    # segment: all, cold, light, heavy; metric: those of recommender/metrics.py
     """
     create table if not exists recommendations.evaluations (
         training_id uuid not null references recommendations.trainings,

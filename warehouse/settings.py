@@ -158,6 +158,25 @@ class RetrainTriggers(BaseModel):
     )
 
 
+class ListRules(BaseModel):
+    """What holds for every list of recommendations, as far as the catalogue allows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    top_tracks_per_artist: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="Tracks of one artist among the first 10 of a list, at most; 0 for no cap.",
+    )
+    tracks_per_artist: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        description="Tracks of one artist in a list of 20, at most; 0 for no cap.",
+    )
+
+
 class Retention(BaseModel):
     """For how many days `listenhouse prune` leaves what is there.
 
@@ -328,6 +347,7 @@ class Settings(BaseSettings):
         "`LISTENHOUSE_HOME`.",
     )
     retrain: RetrainTriggers = RetrainTriggers()
+    lists: ListRules = ListRules()
     serving_port: _Port = Field(default=8430, description="TCP port of the recommendations API.")
     serving_database_url: _DatabaseUrl | None = Field(
         default=None,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 from scipy.sparse import csr_array
 
+from recommender.artist_caps import NO_ARTIST
 from recommender.interactions import Interactions, Listens
 
 SCENES, CRAWLS, TASTE = 6, 10, 30
@@ -53,6 +54,7 @@ def make_listens(
         plays=plays,
         user_genres=csr_array(genres),
         recommendable=generator.random(tracks) > 0.05,
+        artists=np.full(tracks, NO_ARTIST),
         first_listened_at=np.full(users, "NaT", "datetime64[us]"),
         data_cutoff=CUTOFF,
     )

@@ -32,6 +32,7 @@ _TABLES = """
     create table marts.rpt_track_features (
         source_name text not null,
         track_id text not null,
+        artist_key uuid,
         genre_names text,
         listener_count integer not null default 0,
         is_deleted boolean not null default false,

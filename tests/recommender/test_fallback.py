@@ -22,15 +22,18 @@ from recommender.fallback import (
 from recommender.models import NO_TRACK, FittedModel
 from recommender.panel import PANEL
 from recommender.panel import POPULARITY as POPULARITY_CANDIDATE
+from recommender.split import caps_of
 from tests.recommender.listeners import make_listens
+from warehouse.settings import ListRules
 
 INTERACTIONS, _ = make_listens()
 PLAYS, GENRES = INTERACTIONS.plays, INTERACTIONS.user_genres
+CAPS = caps_of(INTERACTIONS, ListRules())
 LISTENS = np.asarray(PLAYS.sum(axis=1))
 
 
 def lists_of(model: FittedModel, n: int = 20) -> Lists:
-    fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable)
+    fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable, CAPS)
     return recommend_lists(model, fallback, PLAYS, GENRES, n)
 
 
@@ -99,7 +102,7 @@ def test_cold_users_get_a_mixture_of_what_all_and_what_their_like_play() -> None
         np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]], np.float32)
     )
     genres = csr_array(np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 1]], np.float32))
-    fallback = learn_fallback(plays, genres, np.array([True, True, True, False]))
+    fallback = learn_fallback(plays, genres, np.array([True, True, True, False]), CAPS)
     fresh = csr_array((1, 4), dtype=np.float32)
     lists = recommend_lists(PANEL[0].fit(plays, 1), fallback, fresh, genres[[4], :], 4)
     everybody = np.array([3, 1, 2]) / 6
@@ -111,7 +114,7 @@ def test_cold_users_get_a_mixture_of_what_all_and_what_their_like_play() -> None
 
 
 def test_without_favourite_genres_one_listen_is_enough_for_the_model(bm25: FittedModel) -> None:
-    fallback: Fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable)
+    fallback: Fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable, CAPS)
     nothing = csr_array((1, 150), dtype=np.float32)
     one = csr_array(PLAYS[[int(np.flatnonzero(LISTENS == 1)[0])], :])
     none = csr_array((1, 6), dtype=np.float32)
@@ -127,7 +130,7 @@ def test_without_favourite_genres_one_listen_is_enough_for_the_model(bm25: Fitte
 def test_the_cold_start_says_from_when_on_the_model_serves_and_what_genres_count(
     bm25: FittedModel,
 ) -> None:
-    fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable)
+    fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable, CAPS)
     lists = recommend_lists(
         bm25, fallback, PLAYS, GENRES, 20, cold_start=ColdStart(listens=0, genre_weight=0)
     )
@@ -141,7 +144,7 @@ def test_the_cold_start_says_from_when_on_the_model_serves_and_what_genres_count
 
 def test_favourite_genres_foretell_what_cold_users_play() -> None:
     """Users like tracks of their scene, whose name is their favourite genre."""
-    fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable)
+    fallback = learn_fallback(PLAYS, GENRES, INTERACTIONS.recommendable, CAPS)
     nothing = csr_array((6, 150), dtype=np.float32)
     lists = recommend_lists(PANEL[0].fit(PLAYS, 1), fallback, nothing, GENRES[:6], 10)
     listeners = (GENRES.T @ (PLAYS > 0)).toarray()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -12,6 +13,7 @@ import yaml
 from psycopg import sql
 
 from recommender import interactions
+from recommender.artist_caps import NO_ARTIST
 from recommender.interactions import read_interactions, read_listens
 from warehouse.errors import DatabaseError
 from warehouse.settings import PROJECT_ROOT, Settings
@@ -182,3 +184,16 @@ def test_without_marts_it_says_what_to_do(settings: Settings) -> None:
     away = settings.but(external_database_url="postgresql://u@127.0.0.1:9/nowhere")
     with pytest.raises(DatabaseError, match="could not be read"):
         read_interactions(away, SOURCE)
+
+
+def test_tracks_of_an_artist_have_the_same_number_and_those_of_none_have_none(
+    marts: psycopg.Connection, settings: Settings
+) -> None:
+    add_user(marts, "1")
+    one, other = UUID(int=1), UUID(int=2)
+    for track, artist in (("a", one), ("b", other), ("c", one), ("d", None)):
+        add_track(marts, track, artist_key=artist)
+    artists = read_interactions(settings, SOURCE).artists
+    assert artists[0] == artists[2] >= 0
+    assert artists[1] not in {artists[0], NO_ARTIST}
+    assert artists[3] == NO_ARTIST

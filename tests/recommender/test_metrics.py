@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
 from recommender import metrics
+from recommender.artist_caps import NO_ARTIST, ArtistCaps
 from recommender.metrics import (
     CUTOFFS,
     LIST_LENGTH,
     bootstrap,
     coverage,
     evaluate,
+    gini,
     segment_masks,
     user_metrics,
 )
@@ -32,6 +35,7 @@ def holdout_of(plays: list[list[int]], targets: list[list[int]]) -> Holdout:
         plays=matrix,
         user_genres=csr_array((len(plays), 0), dtype=np.float32),
         recommendable=np.ones(matrix.shape[1], dtype=bool),
+        caps=ArtistCaps(np.full(matrix.shape[1], NO_ARTIST), 0, 0),
         users=np.arange(len(targets)),
         targets=csr_array(np.array(targets, np.float32)),
         held_from=None,
@@ -130,11 +134,21 @@ def test_everything_is_measured_for_every_segment_with_users() -> None:
     assert {(one.segment, one.metric, one.cutoff) for one in found} == {
         (segment, metric, k)
         for segment in ("all", "cold", "light", "heavy")
-        for metric in ("ndcg", "recall", "map", "hit_rate", "novelty", "coverage")
+        for metric in (
+            "ndcg",
+            "recall",
+            "map",
+            "hit_rate",
+            "novelty",
+            "artists",
+            "diversity",
+            "coverage",
+            "gini",
+        )
         for k in (10, 20)
     }
     for one in found:
-        if one.metric == "coverage":
+        if one.metric in {"coverage", "gini"}:
             assert one.lower is one.upper is None
         else:
             assert one.lower is not None
@@ -151,3 +165,26 @@ def test_everything_is_measured_for_every_segment_with_users() -> None:
 def test_a_segment_without_users_is_left_out() -> None:
     holdout = holdout_of([[20] + [0] * 24], [[0, 1] + [0] * 23])
     assert {one.segment for one in evaluate(padded([1]), holdout, 1)} == {"all", "heavy"}
+
+
+def test_a_list_of_the_same_listeners_has_no_diversity_and_one_of_others_has_all() -> None:
+    plays = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 1, 0, 1]]
+    holdout = holdout_of(plays, [[0, 0, 0, 1]] * 3)
+    found = user_metrics(padded([0, 2], [0, 1], [3]), holdout)["diversity", 10]
+    # two listeners of two and three
+    assert found.tolist() == pytest.approx([1, 1 - 2 / math.sqrt(2 * 3), 0], abs=1e-6)
+
+
+def test_artists_are_counted_and_unknown_ones_are_as_many_as_tracks() -> None:
+    caps = ArtistCaps(np.array([4, 4, 7, NO_ARTIST, NO_ARTIST]), 0, 0)
+    holdout = replace(holdout_of([[1] * 5], [[1] * 5] * 2), caps=caps)
+    found = user_metrics(padded([0, 1, 2], [0, 3, 4, 1]), holdout)
+    assert found["artists", 20].tolist() == [2, 3]
+
+
+def test_gini_is_0_when_tracks_are_listed_equally_and_grows_with_what_few_have() -> None:
+    holdout = holdout_of([[1] * 4], [[1] * 4])
+    assert gini(padded([0, 1], [2, 3]), holdout) == pytest.approx(0)
+    # of 0, 0, 1 and 3: (2 * (3 * 1 + 4 * 3)) / (4 * 4) - 5 / 4
+    assert gini(padded([0, 1], [0], [0]), holdout) == pytest.approx(0.625)
+    assert gini(padded([]), holdout) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.commands import start_command
 from tests.recommender.conftest import House
 from tests.recommender.marts import CUTOFF
 from warehouse.errors import DatabaseError
+from warehouse.settings import ListRules
 
 TODAY, TOMORROW = CUTOFF.date(), CUTOFF.date() + timedelta(days=1)
 TABLES = ("recommendations", "popularity_shadow", "popular_tracks", "batches")
@@ -297,3 +299,25 @@ def test_killed_in_the_middle_the_day_is_as_it_was(trained: House, tmp_path: Pat
 
     assert counts(trained) == before
     assert of_today["Rock-1"][0] not in lists(trained)["Rock-1"]
+
+
+def test_no_list_has_more_tracks_of_an_artist_than_the_settings_allow(trained: House) -> None:
+    # three tracks of a taste are of one artist
+    trained.connection.execute(
+        "update marts.rpt_track_features set artist_key = md5("
+        " split_part(track_id, '-', 1) || split_part(track_id, '-', 2)::int / 3)::uuid"
+    )
+    most = """
+        select max(tracks), max(top_tracks)
+        from (
+            select count(*) as tracks, count(*) filter (where rank <= 10) as top_tracks
+            from recommendations.recommendations
+            inner join marts.rpt_track_features using (source_name, track_id)
+            group by user_id, artist_key
+        ) as by_artist
+    """
+    trained.recommend()
+    assert trained.rows(most) == [(3, 2)]
+    rules = ListRules(top_tracks_per_artist=1, tracks_per_artist=2)
+    replace(trained, settings=trained.settings.but(lists=rules)).recommend()
+    assert trained.rows(most) == [(2, 1)]

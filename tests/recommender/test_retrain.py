@@ -57,13 +57,13 @@ def test_every_contender_is_evaluated_in_every_segment(trained: House) -> None:
         "select role, candidate, model_version, split, count(*) from recommendations.evaluations"
         " where segment = 'all' group by 1, 2, 3, 4 order by 1, 2"
     )
-    # six metrics at two lengths
+    # nine metrics at two lengths
     assert contenders == [
-        ("challenger", "bm25-k100-binary", "2", "test", 12),
-        ("champion", "popularity", "1", "test", 12),
-        ("panel", "bm25-k100-binary", None, "validation", 12),
-        ("panel", "popularity", None, "validation", 12),
-        ("popularity", "popularity", None, "test", 12),
+        ("challenger", "bm25-k100-binary", "2", "test", 18),
+        ("champion", "popularity", "1", "test", 18),
+        ("panel", "bm25-k100-binary", None, "validation", 18),
+        ("panel", "popularity", None, "validation", 18),
+        ("popularity", "popularity", None, "test", 18),
     ]
     ndcg = dict(
         trained.rows(

@@ -80,14 +80,7 @@ def test_of_equally_good_candidates_the_first_wins() -> None:
 def test_with_nobody_to_judge_by_the_first_wins() -> None:
     interactions, listens = make_listens(users=5)
     nobody = split_listens(interactions, listens, 1).validation
-    empty = Holdout(
-        nobody.plays,
-        nobody.user_genres,
-        nobody.recommendable,
-        np.empty(0, np.int64),
-        nobody.targets[:0],
-        None,
-    )
+    empty = replace(nobody, users=np.empty(0, np.int64), targets=nobody.targets[:0])
     selection = select(empty, 1, FEW)
     assert selection.winner == POPULARITY
     assert selection.measurements["popularity"] == ()
