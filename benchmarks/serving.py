@@ -46,9 +46,13 @@ _FILL = f"""
     create index on marts.dim_users (user_id);
     create table marts.dim_tracks as
         select 'moovitamix' as source_name, n::text as track_id, 'Track ' || n as track_name,
-            'Artist ' || n % 5000 as artist_name, true as is_current, false as is_deleted
+            'Artist ' || n % 5000 as artist_name, 'Album ' || n / 10 as album_title,
+            180 as duration_seconds, true as is_current, false as is_deleted
         from generate_series(1, {_TRACKS}) as n;
     create index on marts.dim_tracks (track_id);
+    create table marts.rpt_track_features as
+        select source_name, track_id, 'Folk, Rock' as genre_names from marts.dim_tracks;
+    create index on marts.rpt_track_features (track_id);
     insert into recommendations.batches
         values (current_date, 'moovitamix', '1', {_USERS}, {_LIST}, 0, now(), now());
     insert into recommendations.recommendations

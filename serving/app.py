@@ -37,6 +37,8 @@ from serving.contract import (
     UserId,
     UserParameters,
     UserRecommendations,
+    UsersParameters,
+    UsersRecommendations,
 )
 from serving.database import Database
 from serving.error_boundary import Boundary
@@ -165,6 +167,18 @@ def _lists(database: Database, settings: Settings) -> APIRouter:
         return _answer(body, if_none_match)
 
     @router.get(
+        "/recommendations",
+        response_model=UsersRecommendations,
+        responses=possible(problems.UNKNOWN_SOURCE, problems.NO_LISTS),
+    )
+    async def get_recommendations_of_users(
+        wanted: Annotated[UsersParameters, Query()], if_none_match: IfNoneMatch = None
+    ) -> Response:
+        """What several users may want to hear, read at once."""
+        body = await queries.read_recommendations_of_users(database, wanted)
+        return _answer(body, if_none_match)
+
+    @router.get(
         "/tracks/{track_id:path}/similar",
         summary="Find tracks similar to a track",
         response_model=SimilarTracks,
@@ -275,8 +289,8 @@ def _complete_description(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {}) | {"Problem": schema}
-        own = UserRecommendations.model_json_schema()["examples"]
-        schemas[UserRecommendations.__name__]["examples"] = own
+        for model in (UserRecommendations, UsersRecommendations):
+            schemas[model.__name__]["examples"] = model.model_json_schema()["examples"]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

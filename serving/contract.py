@@ -22,6 +22,15 @@ _USER_EXAMPLE = "56774"
 _TRACK_EXAMPLE = "65283"
 
 
+_Id = Annotated[str, Field(min_length=1, max_length=200, pattern=_ID)]
+
+MAX_USERS = 50
+"""Users that one request asks for, at most."""
+
+MAX_EXCLUDED = 100
+"""Tracks that one request leaves out, at most."""
+
+
 def _strict(pattern: str, what: LiteralString) -> BeforeValidator:
     """Refuses other ways to write a value that Pydantic would understand: 5.0, 1_0, yes."""
 
@@ -93,6 +102,22 @@ class UserParameters(ListParameters):
     fallback: Annotated[bool, _strict("true|false", "Input should be true or false")] = Field(
         False, description="Give an unknown user popular tracks, not 404.", examples=[False]
     )
+    exclude: Annotated[list[_Id], Field(max_length=MAX_EXCLUDED)] = Field(
+        [],
+        description="Ids of tracks to leave out, as those that were just shown: the next of the "
+        "list follow.",
+        examples=[[]],
+    )
+
+
+class UsersParameters(UserParameters):
+    """And of whom."""
+
+    user_id: Annotated[list[_Id], Field(min_length=1, max_length=MAX_USERS)] = Field(
+        description=f"The ids of up to {MAX_USERS} users at the source, each as a parameter of its "
+        "own.",
+        examples=[[_USER_EXAMPLE]],
+    )
 
 
 class Track(BaseModel):
@@ -117,6 +142,9 @@ class RecommendedTrack(Track):
         "who first listened after its training. `genre_popularity`: popular in the user's "
         "favourite genres. `popularity`: popular with everybody."
     )
+    album_title: str | None
+    duration_seconds: int | None
+    genre_names: str | None = Field(description="Separated by commas.")
 
 
 class SimilarTrack(Track):
@@ -160,34 +188,34 @@ class ListedUsers(BaseModel):
     items: list[ListedUser]
 
 
+_LIST_EXAMPLE: dict[str, Any] = {
+    "user_id": _USER_EXAMPLE,
+    "source_name": "moovitamix",
+    "for_date": "2026-03-01",
+    "fallback": None,
+    "model_version": "7",
+    "data_cutoff": "2026-03-01T03:00:00Z",
+    "generated_at": "2026-03-01T03:12:09Z",
+    "items": [
+        {
+            "track_id": "70271",
+            "track_name": "I investment",
+            "artist_name": "Debra Davis",
+            "album_title": "Rain",
+            "duration_seconds": 214,
+            "genre_names": "Folk, Rock",
+            "rank": 1,
+            "score": 3.8127,
+            "source": "model",
+        }
+    ],
+}
+
+
 class UserRecommendations(BaseModel):
     """What a user may want to hear."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "user_id": _USER_EXAMPLE,
-                    "source_name": "moovitamix",
-                    "for_date": "2026-03-01",
-                    "fallback": None,
-                    "model_version": "7",
-                    "data_cutoff": "2026-03-01T03:00:00Z",
-                    "generated_at": "2026-03-01T03:12:09Z",
-                    "items": [
-                        {
-                            "track_id": "70271",
-                            "track_name": "I investment",
-                            "artist_name": "Debra Davis",
-                            "rank": 1,
-                            "score": 1939.9393,
-                            "source": "model",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_LIST_EXAMPLE]})
 
     user_id: str
     source_name: str
@@ -196,10 +224,25 @@ class UserRecommendations(BaseModel):
         description="Null when the list is the user's own. Otherwise why these are the popular "
         "tracks, the same for everyone: `no_list` or `unknown_user`."
     )
-    model_version: str | None = Field(description="Of the model that made the day's lists.")
+    model_version: str | None = Field(
+        description="Of the model that made the list; null when none did, as of popular tracks."
+    )
     data_cutoff: datetime = Field(description="Until when listens were taken into account (UTC).")
     generated_at: datetime = Field(description="When the day's lists were made (UTC).")
     items: list[RecommendedTrack]
+
+
+class UsersRecommendations(BaseModel):
+    """What several users may want to hear, of one day's lists."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"users": [_LIST_EXAMPLE], "unknown_user_ids": ["4711"]}]}
+    )
+
+    users: list[UserRecommendations] = Field(description="In the order in which they were asked.")
+    unknown_user_ids: list[str] = Field(
+        description="Ids that no user has; with `fallback` they have popular tracks all the same."
+    )
 
 
 class SimilarTracks(BaseModel):

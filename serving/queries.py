@@ -6,6 +6,9 @@ In: the database and checked parameters. Out: bodies, or a problem.
 from __future__ import annotations
 
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from serving.contract import (
     ListedUser,
@@ -19,6 +22,8 @@ from serving.contract import (
     TrackParameters,
     UserParameters,
     UserRecommendations,
+    UsersParameters,
+    UsersRecommendations,
 )
 from serving.database import Database
 from serving.problems import (
@@ -32,7 +37,7 @@ from serving.problems import (
 
 # `limit 1` keeps each track a look-up by its index: joined, the planner may read all tracks
 
-# a user's own list, and the popular tracks where there is none; a user who is not known, or was
+# users' own lists, and the popular tracks where there is none; a user who is not known, or was
 # deleted since, has none
 _RECOMMENDATIONS = """
     with
@@ -49,55 +54,78 @@ _RECOMMENDATIONS = """
 
     ),
 
-    users as (
+    -- materialized: asked once for each user, not for each track of the list
+    known as materialized (
 
-        select count(*) > 0 as is_known
-        from marts.dim_users
-        where
-            source_name = %(source)s
-            and user_id = %(user_id)s
-            and is_current
-            and not is_deleted
-
-    ),
-
-    own as (
-
-        select own.rank, own.track_id, own.score, own.source
-        from recommendations.recommendations as own
-        inner join batch on own.for_date = batch.for_date
-        cross join users
-        where
-            own.source_name = %(source)s
-            and own.user_id = %(user_id)s
-            and users.is_known
+        select
+            asked.user_id,
+            asked.place,
+            exists (
+                select
+                from marts.dim_users
+                where
+                    source_name = %(source)s
+                    and user_id = asked.user_id
+                    and is_current
+                    and not is_deleted
+            ) as is_known
+        from unnest(%(user_ids)s::text[]) with ordinality as asked (user_id, place)
 
     ),
 
-    entries as (
+    users as materialized (
 
-        select own.*, true as is_own from own
-        union all
-        select popular.rank, popular.track_id, popular.listener_count, 'popularity', false
-        from recommendations.popular_tracks as popular
-        inner join batch on popular.for_date = batch.for_date
-        where
-            popular.source_name = %(source)s
-            and not exists (select from own)
+        select
+            known.*,
+            known.is_known and exists (
+                select
+                from recommendations.recommendations as own
+                where
+                    own.for_date = batch.for_date
+                    and own.source_name = %(source)s
+                    and own.user_id = known.user_id
+            ) as is_own
+        from known
+        cross join batch
 
     )
 
     select
         batch.*,
-        users.is_known,
+        users.*,
         entries.*,
-        tracks.track_name,
-        tracks.artist_name
+        tracks.*,
+        features.genre_names
     from batch
     cross join users
-    left join entries on entries.rank <= %(limit)s
     left join lateral (
-        select track_name, artist_name
+        (
+            select rank, track_id, score, source
+            from recommendations.recommendations
+            where
+                users.is_own
+                and for_date = batch.for_date
+                and source_name = %(source)s
+                and user_id = users.user_id
+                and track_id <> all(%(exclude)s::text[])
+            order by rank
+            limit %(limit)s
+        )
+        union all
+        (
+            select rank, track_id, listener_count, 'popularity'
+            from recommendations.popular_tracks
+            where
+                not users.is_own
+                and for_date = batch.for_date
+                and source_name = %(source)s
+                and track_id <> all(%(exclude)s::text[])
+            order by rank
+            limit %(limit)s
+        )
+    ) as entries on true
+    left join lateral (
+        select track_name, artist_name, album_title, duration_seconds
         from marts.dim_tracks
         where
             source_name = %(source)s
@@ -105,7 +133,15 @@ _RECOMMENDATIONS = """
             and is_current
         limit 1
     ) as tracks on true
-    order by entries.rank
+    left join lateral (
+        select genre_names
+        from marts.rpt_track_features
+        where
+            source_name = %(source)s
+            and track_id = entries.track_id
+        limit 1
+    ) as features on true
+    order by users.place, entries.rank
 """
 
 _POPULAR = """
@@ -252,20 +288,56 @@ async def read_recommendations(
     Raises:
         ProblemError: The user is not known, there are no lists, or the database is away.
     """
-    rows = await database.read(_RECOMMENDATIONS, {**wanted.model_dump(), "user_id": user_id})
-    if not rows:
-        raise await _explain_absence(database, wanted)
-    first = rows[0]
-    if not (first["is_known"] or wanted.fallback):
+    (rows,) = await _read_lists(database, [user_id], wanted)
+    if not (rows[0]["is_known"] or wanted.fallback):
         raise ProblemError(
             UNKNOWN_USER,
             f"No user {user_id!r} in {wanted.source}; fallback=true gives popular tracks.",
         )
-    reason = "no_list" if first["is_known"] else "unknown_user"
+    return _list_of(rows)
+
+
+async def read_recommendations_of_users(
+    database: Database, wanted: UsersParameters
+) -> UsersRecommendations:
+    """Reads the lists of several users, all of one batch.
+
+    Args:
+        database: Where to read.
+        wanted: Whose, which lists, and how much of them.
+
+    Raises:
+        ProblemError: There are no lists, or the database is away.
+    """
+    # each once, in the order in which they are asked for
+    user_ids = list(dict.fromkeys(wanted.user_id))
+    lists = await _read_lists(database, user_ids, wanted)
+    return UsersRecommendations(
+        users=[_list_of(rows) for rows in lists if rows[0]["is_known"] or wanted.fallback],
+        unknown_user_ids=[rows[0]["user_id"] for rows in lists if not rows[0]["is_known"]],
+    )
+
+
+async def _read_lists(
+    database: Database, user_ids: list[str], wanted: UserParameters
+) -> list[list[dict[str, Any]]]:
+    """The rows of each user, one at least."""
+    rows = await database.read(_RECOMMENDATIONS, {**wanted.model_dump(), "user_ids": user_ids})
+    if not rows:
+        raise await _explain_absence(database, wanted)
+    return [list(own) for _, own in groupby(rows, key=itemgetter("user_id"))]
+
+
+def _list_of(rows: list[dict[str, Any]]) -> UserRecommendations:
+    first = dict(rows[0])
+    fallback = None
+    if not first["is_own"]:
+        fallback = "no_list" if first["is_known"] else "unknown_user"
+        # no model made them
+        first["model_version"] = None
     return UserRecommendations(
         **first,
-        user_id=user_id,
-        fallback=None if first["is_own"] else reason,
+        fallback=fallback,
         items=[RecommendedTrack(**row) for row in rows if row["rank"] is not None],
     )
 

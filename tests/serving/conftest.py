@@ -118,13 +118,20 @@ def fill(connection: psycopg.Connection) -> None:
         )
     for track in (
         {"track_id": TRACK, "track_name": "Old name", "artist_name": "Ada", "is_current": False},
-        {"track_id": TRACK, "track_name": "Blue", "artist_name": "Ada"},
+        {
+            "track_id": TRACK,
+            "track_name": "Blue",
+            "artist_name": "Ada",
+            "album_title": "Sea",
+            "duration_seconds": 201,
+        },
         {"track_id": "2", "track_name": "Café 東京", "artist_name": None},
         {"track_id": "3", "track_name": "Red", "artist_name": "Eve"},
         {"track_id": "8", "is_inferred": True},
         {"track_id": "9", "track_name": "Gone", "artist_name": "Eve", "is_deleted": True},
     ):
         insert(connection, "marts.dim_tracks", **track)
+    insert(connection, "marts.rpt_track_features", track_id=TRACK, genre_names="Folk, Jazz")
     for day in (DAY_BEFORE, DAY):
         insert_batch(connection, day)
     for day, user_id, tracks in (
@@ -160,10 +167,19 @@ def fill(connection: psycopg.Connection) -> None:
 
 def create_marts(connection: psycopg.Connection) -> None:
     """Creates the marts that the API reads, as their contract has them, with their indexes."""
-    file = PROJECT_ROOT / "dbt_project/models/marts/listening/_listening__models.yml"
-    models = {model["name"]: model for model in yaml.safe_load(file.read_text())["models"]}
+    models = {
+        model["name"]: model
+        for folder in ("listening", "features")
+        for model in yaml.safe_load(
+            (PROJECT_ROOT / f"dbt_project/models/marts/{folder}/_{folder}__models.yml").read_text()
+        )["models"]
+    }
     connection.execute("create schema if not exists marts")
-    for name, member in (("dim_users", "user_id"), ("dim_tracks", "track_id")):
+    for name, member in (
+        ("dim_users", "user_id"),
+        ("dim_tracks", "track_id"),
+        ("rpt_track_features", "track_id"),
+    ):
         columns = sql.SQL(", ").join(
             sql.SQL("{} {}").format(
                 sql.Identifier(column["name"]),
@@ -173,12 +189,13 @@ def create_marts(connection: psycopg.Connection) -> None:
         )
         table = sql.Identifier("marts", name)
         connection.execute(sql.SQL("create table {} ({})").format(table, columns))
-        connection.execute(
-            sql.SQL(
-                "alter table {} alter is_current set default true,"
-                " alter is_deleted set default false"
-            ).format(table)
-        )
+        if name.startswith("dim_"):
+            connection.execute(
+                sql.SQL(
+                    "alter table {} alter is_current set default true,"
+                    " alter is_deleted set default false"
+                ).format(table)
+            )
         connection.execute(sql.SQL("create index on {} ({})").format(table, sql.Identifier(member)))
 
 

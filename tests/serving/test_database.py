@@ -161,7 +161,9 @@ def test_a_login_with_the_rights_of_the_documentation_reads_lists_and_nothing_el
             assert len(tracks(client.get(LIST))) == 3
             assert client.get("/v1/popular").status_code == 200
             # dbt puts a new table in the place of the old one
-            connection.execute("drop table marts.dim_users, marts.dim_tracks")
+            connection.execute(
+                "drop table marts.dim_users, marts.dim_tracks, marts.rpt_track_features"
+            )
             create_marts(connection)
             problem(client.get(LIST), 404, "unknown-user")
         with psycopg.connect(own, autocommit=True) as session:

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.serving.answers import LIST, problem, tracks
 from tests.serving.conftest import (
     DAY,
     DAY_BEFORE,
+    MADE_AT,
     SOURCE,
     TRACK,
     USER,
@@ -31,6 +32,8 @@ from tests.serving.conftest import (
 )
 
 POPULAR = ["2", "3", TRACK]
+UNNAMED = {"album_title": None, "duration_seconds": None, "genre_names": None}
+MANY = "/v1/recommendations"
 
 
 def test_ids_to_try_it_with_are_of_users_who_have_a_list(api: httpx.Client) -> None:
@@ -67,6 +70,9 @@ def test_a_user_gets_the_latest_list_with_what_it_is_made_of(api: httpx.Client) 
                 "artist_name": "Ada",
                 "score": 1.0,
                 "source": "model",
+                "album_title": "Sea",
+                "duration_seconds": 201,
+                "genre_names": "Folk, Jazz",
             },
             {
                 "rank": 2,
@@ -75,6 +81,7 @@ def test_a_user_gets_the_latest_list_with_what_it_is_made_of(api: httpx.Client) 
                 "artist_name": None,
                 "score": 0.5,
                 "source": "popularity",
+                **UNNAMED,
             },
             {
                 "rank": 3,
@@ -83,9 +90,47 @@ def test_a_user_gets_the_latest_list_with_what_it_is_made_of(api: httpx.Client) 
                 "artist_name": "Eve",
                 "score": 0.33333334,
                 "source": "popularity",
+                **UNNAMED,
             },
         ],
     }
+
+
+def test_several_users_get_what_each_would_get_alone(api: httpx.Client) -> None:
+    asked = {"user_id": ["a/b", "nobody", USER, "2", USER]}
+    body = api.get(MANY, params=asked).json()
+    assert body == {
+        "users": [
+            api.get(f"/v1/users/{user}/recommendations").json() for user in ("a/b", USER, "2")
+        ],
+        "unknown_user_ids": ["nobody"],
+    }
+    first, unknown, *_ = api.get(MANY, params={**asked, "fallback": "true"}).json()["users"]
+    assert (first["user_id"], first["fallback"]) == ("a/b", None)
+    assert (unknown["user_id"], unknown["fallback"]) == ("nobody", "unknown_user")
+    assert [item["track_id"] for item in unknown["items"]] == POPULAR
+
+
+def test_users_are_named_and_not_more_than_fifty(api: httpx.Client) -> None:
+    for user_ids in ([], [""], [str(number) for number in range(51)]):
+        found = problem(api.get(MANY, params={"user_id": user_ids}), 422, "invalid-parameter")
+        assert [error["parameter"] for error in found["errors"]] == ["user_id"]
+    assert api.get(MANY, params={"user_id": [USER] * 50}).status_code == 200
+    problem(api.get(MANY, params={"user_id": USER, "date": "2020-01-01"}), 404, "no-lists")
+
+
+def test_what_is_excluded_makes_room_for_what_follows(api: httpx.Client) -> None:
+    assert tracks(api.get(LIST, params={"exclude": [TRACK, "999"], "limit": 1})) == ["8"]
+    assert tracks(api.get(LIST, params={"exclude": [TRACK, "8", "3"]})) == []
+    # who has a list has no popular tracks because of it
+    assert api.get(LIST, params={"exclude": [TRACK, "8", "3"]}).json()["fallback"] is None
+    assert tracks(api.get("/v1/users/2/recommendations", params={"exclude": "2"})) == POPULAR[1:]
+    problem(api.get(LIST, params={"exclude": ["1"] * 101}), 422, "invalid-parameter")
+
+
+def test_popular_tracks_carry_no_version_of_a_model(api: httpx.Client) -> None:
+    body = api.get("/v1/users/2/recommendations").json()
+    assert (body["fallback"], body["model_version"]) == ("no_list", None)
 
 
 def test_limit_and_date_choose_from_the_lists(api: httpx.Client) -> None:
@@ -267,7 +312,7 @@ def test_a_day_is_swapped_without_a_torn_answer(
     database_url: str, connection: psycopg.Connection
 ) -> None:
     fill(connection)
-    # one version everywhere: as rank, score, count, and version of the model
+    # one version everywhere: as score, count, and second at which the batch was made
     write_version(connection, DAY, 0)
     with serving(settings_for(database_url)) as client, swapping(database_url, DAY):
         for path in (LIST, "/v1/users/2/recommendations"):
@@ -276,7 +321,8 @@ def test_a_day_is_swapped_without_a_torn_answer(
                 answer = client.get(path).json()
                 versions = {int(item["score"]) for item in answer["items"]}
                 assert len(answer["items"]) == 20
-                assert versions == {int(answer["model_version"])}
+                made_at = datetime.fromisoformat(answer["generated_at"])
+                assert versions == {(made_at - MADE_AT).total_seconds()}
                 seen |= versions
 
 
@@ -288,7 +334,7 @@ def write_version(connection: psycopg.Connection, day: date, version: int) -> No
             connection.execute(
                 f"delete from recommendations.{table} where for_date = %(day)s".encode(), values
             )
-        insert_batch(connection, day, model_version=str(version))
+        insert_batch(connection, day, generated_at=MADE_AT + timedelta(seconds=version))
         connection.execute(
             """
             insert into recommendations.recommendations

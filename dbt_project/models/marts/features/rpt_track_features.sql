@@ -1,3 +1,6 @@
+{#- Looked up by track: the API names the genres of what it lists. -#}
+{{ config(indexes=[{'columns': ['track_id']}]) }}
+
 with
 
 affinities as (
