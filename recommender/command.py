@@ -31,6 +31,7 @@ from recommender.retrain import (
     retrain_if_needed,
 )
 from recommender.tables import create_tables
+from recommender.triggers import Trigger
 from warehouse.database import connect
 from warehouse.errors import RecommenderError
 from warehouse.ops.run_record import RunRecord
@@ -141,6 +142,16 @@ def print_training(report: RetrainReport) -> None:
         )
         if report.left_out:
             console.print(left_out_sentence(report.left_out), soft_wrap=True)
+
+
+def print_no_training(triggers: tuple[Trigger, ...]) -> None:
+    """Prints why a run trained nothing, in a line.
+
+    Args:
+        triggers: What did not ask for it.
+    """
+    reasons = " ".join(trigger.sentence for trigger in triggers)
+    Console(highlight=False, markup=False).print(f"Nothing was trained. {reasons}", soft_wrap=True)
 
 
 def run_rollback(settings: Settings, reason: str, *, agreed: bool) -> bool:

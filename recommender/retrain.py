@@ -144,7 +144,12 @@ def retrain_if_needed(
         triggers = tuple(judge_triggers(lock, SOURCE_NAME, standing, boundary, settings.retrain))
         fired = [trigger for trigger in triggers if trigger.fired]
         for trigger in triggers:
-            _logger.info("trigger judged", trigger=trigger.name, fired=trigger.fired)
+            _logger.info(
+                "trigger judged",
+                trigger=trigger.name,
+                fired=trigger.fired,
+                sentence=trigger.sentence,
+            )
     if not fired:
         return RetrainReport(triggers)
     detail = " ".join(trigger.sentence for trigger in fired)

@@ -97,15 +97,16 @@ def judge_triggers(
     """
     if standing is None:
         return [Trigger("first", True, "There is no champion yet.")]
+    genres = _read_listens_by_genre(connection, source_name, standing.data_cutoff)
     # by the calendar: a daily run is a little earlier on some days
     days = (boundary.date() - standing.data_cutoff.date()).days
     if days < thresholds.cooldown_days:
         sentence = (
             f"The last training was {_days(days)} of data ago; within "
-            f"{_days(thresholds.cooldown_days)} nothing asks for another."
+            f"{_days(thresholds.cooldown_days)} nothing asks for another. "
+            f"{_judge_new_listens(genres, thresholds).sentence}"
         )
         return [Trigger("cooldown", False, sentence)]
-    genres = _read_listens_by_genre(connection, source_name, standing.data_cutoff)
     outcomes = _read_outcomes(connection, source_name)
     own = [one for one in outcomes if one.model_version == standing.champion.number]
     recent = own[-thresholds.outcome_days :]

@@ -36,11 +36,15 @@ def print_summary(settings: Settings, report: RunReport) -> None:
             f"{report.build.audit}.",
             soft_wrap=True,
         )
-    if report.training is not None and report.training.status is not None:
-        from recommender.command import print_training  # noqa: PLC0415 (only who recommends)
+    if report.training is not None:
+        # only who recommends
+        from recommender.command import print_no_training, print_training  # noqa: PLC0415
 
         fired = tuple(trigger for trigger in report.training.triggers if trigger.fired)
-        print_training(replace(report.training, triggers=fired))
+        if report.training.status is None:
+            print_no_training(report.training.triggers)
+        else:
+            print_training(replace(report.training, triggers=fired))
     if report.recommendations is not None:
         from recommender.command import print_lists  # noqa: PLC0415 (only who recommends)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
+from operations.daily_run.run import RunReport
+from operations.daily_run.run_summary import print_summary
 from recommender.command import list_models, run_recommend, run_retrain, run_rollback
 from tests.recommender.conftest import House
+from tests.recommender.marts import CUTOFF
 from warehouse.errors import BusyError, RecommenderError
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import Settings
@@ -53,7 +56,8 @@ def test_a_training_says_what_came_of_it(
     assert run_retrain(trained.settings, only_if_needed=True, seed=None)
     assert capsys.readouterr().out == (
         "cooldown: not needed. The last training was 0 days of data ago; within 2 days nothing "
-        "asks for another.\nNothing was trained.\n"
+        "asks for another. 0 listens are new since the training, 0.0% of those it saw; 20 % are "
+        "many.\nNothing was trained.\n"
     )
 
     assert run_retrain(trained.settings, only_if_needed=False, seed=7)
@@ -121,3 +125,20 @@ def test_nothing_is_computed_beside_another_run(trained: House) -> None:
         ):
             with pytest.raises(BusyError):
                 command()
+
+
+def test_a_run_says_in_a_line_why_it_trained_nothing(
+    trained: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained.marts.listen("Rock-1", ["Rock-2"] * 1_000, CUTOFF + timedelta(days=1))
+    trained.marts.refresh(CUTOFF + timedelta(days=1))
+
+    report = RunReport(training=trained.retrain_if_needed())
+    print_summary(trained.settings, report)
+
+    said = capsys.readouterr().out
+    assert (
+        "Nothing was trained. The last training was 1 day of data ago; within 2 days nothing asks "
+        "for another. 1,000 listens are new since the training, 26.0% of those it saw; 20 % are "
+        "many.\n"
+    ) in said
