@@ -1,12 +1,12 @@
 """How good the recommender is, beside others, and what its gate does.
 
     python -m benchmarks.recommender quality [--hetrec FOLDER]
-    python -m benchmarks.recommender cold
+    python -m benchmarks.recommender cold [--hetrec FOLDER]
     python -m benchmarks.recommender gate
     python -m benchmarks.recommender size
 
-In: nothing but the installed project; for `quality` also hetrec2011-lastfm-2k, where it is
-there. Out: tables in Markdown on standard output; exit code 1 when a promise is not kept.
+In: nothing but the installed project; for `quality` and `cold` also hetrec2011-lastfm-2k, where it
+is there. Out: tables in Markdown on standard output; exit code 1 when a promise is not kept.
 
 quality  the panel, cosine kNN and published configurations, as served, on real listens (three
          seeds, 80/20 of each user's artists) and on fortnights of three simulated worlds
@@ -34,6 +34,7 @@ from benchmarks.recommender_size import measure_size
 from benchmarks.recommender_worlds import (
     hide_all_but,
     hold_out_random,
+    in_random_order,
     read_hetrec,
     simulate,
 )
@@ -41,7 +42,7 @@ from recommender.fallback import learn_fallback, recommend_lists
 from recommender.gate import Contest, Decision, decide
 from recommender.metrics import LIST_LENGTH, Metric, coverage, user_metrics
 from recommender.models import FittedModel, Tracks
-from recommender.panel import COSINE, PANEL, POPULARITY, Candidate
+from recommender.panel import COSINE, PANEL, POPULARITY, Candidate, blend
 from recommender.selection import select, serve_holdout
 from recommender.split import Holdout, Split, split_listens
 from simulator import WorldConfig
@@ -88,6 +89,8 @@ def main() -> None:
     if options.part == "quality":
         kept = _hetrec_quality(options.hetrec) and _simulated_quality()
     else:
+        if options.part == "cold":
+            _cold_hetrec(options.hetrec)
         kept = {"cold": _cold, "gate": _gate, "size": measure_size}[options.part]()
     sys.exit(0 if kept else 1)
 
@@ -171,6 +174,29 @@ def _challenge(split: Split, seed: int) -> tuple[Candidate, Decision]:
     popularity = serve_holdout(POPULARITY.fit(split.test.plays, seed), split.test).tracks
     challenger = serve_holdout(winner.fit(split.test.plays, seed), split.test).tracks
     return winner, decide(Contest(challenger, popularity, popularity), split.test, seed)
+
+
+def _cold_hetrec(folder: Path) -> None:
+    if not (folder / "user_artists.dat").exists():
+        return
+    plays = read_hetrec(folder)
+    named = {candidate.name: candidate for candidate in PANEL}
+    contenders = (POPULARITY, blend(named["als-64"], named["ridge-30"], 0.6))
+    rows = []
+    for kept in (one for one in SHOWN if one):
+        found: dict[str, list[float]] = {}
+        for seed in SEEDS:
+            users = np.random.default_rng(seed).choice(
+                plays.shape[0], COLD_USERS // 2, replace=False
+            )
+            holdout = hide_all_but(*in_random_order(plays, seed), np.sort(users), kept)
+            for one in contenders:
+                tracks = serve_holdout(one.fit(holdout.plays, seed), holdout).tracks
+                quality = float(user_metrics(tracks, holdout)["ndcg", 20].mean())
+                found.setdefault(one.name, []).append(quality)
+        rows.append([str(kept), *(f"{np.mean(values):.3f}" for values in found.values())])
+    print(f"{COLD_USERS // 2} users of HetRec, without genres, {len(SEEDS)} seeds, ndcg@20\n")
+    _print_table(["listens", *(one.name for one in contenders)], rows)
 
 
 def _cold() -> bool:

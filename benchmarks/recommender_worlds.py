@@ -44,6 +44,28 @@ def hold_out_random(plays: csr_array, seed: int) -> Holdout:
     return _hidden(plays, users, is_held)
 
 
+def in_random_order(plays: csr_array, seed: int) -> tuple[Interactions, Listens]:
+    """Plays without favourite genres as the marts would hold them, a listen to each track."""
+    generator = np.random.default_rng(seed)
+    users = np.repeat(np.arange(plays.shape[0]), np.diff(plays.indptr))
+    order = np.lexsort((generator.random(plays.nnz), users))
+    user_count, track_count = plays.shape
+    interactions = Interactions(
+        source_name="moovitamix",
+        user_ids=np.arange(user_count).astype(str).astype(object),
+        track_ids=np.arange(track_count).astype(str).astype(object),
+        plays=plays,
+        user_genres=csr_array((user_count, 0), dtype=np.float32),
+        recommendable=np.ones(track_count, dtype=bool),
+        # artists take the part of tracks
+        artists=np.full(track_count, NO_ARTIST),
+        first_listened_at=np.full(user_count, "NaT", "datetime64[us]"),
+        data_cutoff=datetime.now(UTC),
+    )
+    times = np.zeros(plays.nnz, "datetime64[us]")
+    return interactions, Listens(users[order], plays.indices[order], times)
+
+
 def hide_all_but(
     interactions: Interactions, listens: Listens, users: NDArray[np.int64], kept: int
 ) -> Holdout:
