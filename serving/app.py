@@ -168,13 +168,14 @@ def _lists(database: Database, settings: Settings) -> APIRouter:
 
     @router.get(
         "/recommendations",
+        summary="Recommend tracks to several users",
         response_model=UsersRecommendations,
         responses=possible(problems.UNKNOWN_SOURCE, problems.NO_LISTS),
     )
     async def get_recommendations_of_users(
         wanted: Annotated[UsersParameters, Query()], if_none_match: IfNoneMatch = None
     ) -> Response:
-        """What several users may want to hear, read at once."""
+        """Returns the lists of up to 50 users, all of one batch, and names unknown users."""
         body = await queries.read_recommendations_of_users(database, wanted)
         return _answer(body, if_none_match)
 

@@ -135,7 +135,7 @@ def test_schemathesis_finds_nothing(keyed: httpx.Client, tmp_path: Path) -> None
         check=False,
     )
     assert outcome.returncode == 0, outcome.stdout[-5000:] + outcome.stderr[-2000:]
-    assert "Tested: 8" in outcome.stdout
+    assert "Tested: 9" in outcome.stdout
 
 
 def test_the_documentation_opens_without_the_internet(
