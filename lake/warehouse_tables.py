@@ -39,6 +39,7 @@ class LandingTable:
         name: Its name there.
         key: First column of what identifies a record; None where rows are events, not versions.
         columns: The columns that go to the lake; None for all that are there.
+        event_at: Column with when an event landed. The table `crawls` has that of crawls.
     """
 
     source: str
@@ -46,6 +47,7 @@ class LandingTable:
     name: str
     key: str | None
     columns: frozenset[str] | None
+    event_at: str = "landed_at"
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,10 @@ class LakeTable:
             changed_keys: A query of units; without it, all rows.
         """
         conditions: list[sql.Composable] = []
-        if self.has_versions:
+        if self.landing is not None:
+            landed_at = _VALID_FROM if self.has_versions else self.landing.event_at
             conditions.append(
-                sql.SQL("{} <= {}").format(
-                    sql.Identifier(_VALID_FROM), sql.Literal(self.boundary_at)
-                )
+                sql.SQL("{} <= {}").format(sql.Identifier(landed_at), sql.Literal(self.boundary_at))
             )
         if changed_keys is not None:
             units = sql.SQL(", ").join(map(sql.Identifier, self.unit))
@@ -244,7 +245,13 @@ def _landing_table(
     if table.key is None:
         # events are never changed, only added, and taken with a person
         ((version,),) = snapshot.rows(
-            sql.SQL("select concat(count(*), ' ', max(landed_at)) from {}").format(relation)
+            sql.SQL(
+                "select concat(count(*), ' ', max({at})) from {table} where {at} <= {boundary}"
+            ).format(
+                at=sql.Identifier(table.event_at),
+                table=relation,
+                boundary=sql.Literal(boundary_at),
+            )
         )
     return LakeTable(
         layer="bronze",

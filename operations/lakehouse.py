@@ -243,7 +243,7 @@ def landing_tables(settings: Settings) -> list[LandingTable]:
     """
     from lake.warehouse_tables import LandingTable  # noqa: PLC0415
 
-    return [
+    records = [
         LandingTable(
             source=source.name,
             schema=source.schema,
@@ -254,6 +254,13 @@ def landing_tables(settings: Settings) -> list[LandingTable]:
         for source in SOURCES.values()
         for endpoint in source.endpoints
     ]
+    # which crawls there are, without which nobody knows as of when landing can be read
+    crawls = [
+        LandingTable(source.name, source.schema, "crawls", None, None, event_at="boundary_at")
+        for source in SOURCES.values()
+        if source.is_crawled
+    ]
+    return [*records, *crawls]
 
 
 def _console() -> Console:
