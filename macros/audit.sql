@@ -110,18 +110,38 @@
     ) }}
 {%- endmacro %}
 
-{#- Part of the last hook of each model that is built by unit: in full, all are new. -#}
-{% macro record_full_build() -%}
-    {%- if unit_of(model) and not is_incremental() -%}
-        delete from {{ changed_units() }} where model_name = '{{ model.name }}';
-        insert into {{ changed_units() }} (model_name, invocation_id)
-        values ('{{ model.name }}', '{{ invocation_id }}');
-        {%- if is_built_aside() %}
-        {%- set unpublished = publication_table('unpublished_units') %}
-        delete from {{ unpublished }} where model_name = '{{ model.name }}';
-        insert into {{ unpublished }} (model_name) values ('{{ model.name }}');
-        {%- endif %}
+{#- Part of the last hook of each model that was built in full: where it is built by unit, all
+    units are new. -#}
+{% macro full_build_statements() -%}
+{{ return(adapter.dispatch('full_build_statements', 'listenhouse')()) }}
+{%- endmacro %}
+
+{#- There are no ledgers: all rows are audited, and read as they are built. -#}
+{% macro default__full_build_statements() -%}
+    {{ return([]) }}
+{%- endmacro %}
+
+{% macro postgres__full_build_statements() -%}
+    {%- set statements = [] -%}
+    {%- if unit_of(model) -%}
+        {%- do statements.append(
+            'delete from ' ~ changed_units() ~ " where model_name = '" ~ model.name ~ "'"
+        ) -%}
+        {%- do statements.append(
+            'insert into ' ~ changed_units() ~ ' (model_name, invocation_id)'
+            ~ " values ('" ~ model.name ~ "', '" ~ invocation_id ~ "')"
+        ) -%}
+        {%- if is_built_aside() -%}
+            {%- set unpublished = publication_table('unpublished_units') -%}
+            {%- do statements.append(
+                'delete from ' ~ unpublished ~ " where model_name = '" ~ model.name ~ "'"
+            ) -%}
+            {%- do statements.append(
+                'insert into ' ~ unpublished ~ " (model_name) values ('" ~ model.name ~ "')"
+            ) -%}
+        {%- endif -%}
     {%- endif -%}
+    {{ return(statements) }}
 {%- endmacro %}
 
 {#- Whether only what was built since the last audit is read. -#}

@@ -8,7 +8,7 @@
 
 {% macro model_builds() -%}
     {{ return(api.Relation.create(
-        database=target.database,
+        database=generate_database_name(),
         schema=generate_schema_name('intermediate', none),
         identifier='model_builds',
     )) }}
@@ -21,6 +21,21 @@
         {%- if not adapter.check_schema_exists(relation.database, relation.schema) -%}
             {%- do create_schema(relation) -%}
         {%- endif -%}
+        {{ adapter.dispatch('create_model_builds', 'listenhouse')(relation) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- One writer at a time, and no ledgers: all of it is audited, and published as it is built. -#}
+{% macro default__create_model_builds(relation) -%}
+        create table if not exists {{ relation }} (
+            model_name {{ dbt.type_string() }} not null,
+            code_hash {{ dbt.type_string() }} not null,
+            built_until_at {{ dbt.type_timestamp() }} not null,
+            built_by {{ dbt.type_string() }} not null
+        )
+{%- endmacro %}
+
+{% macro postgres__create_model_builds(relation) -%}
         create table if not exists {{ relation }} (
             model_name {{ dbt.type_string() }} primary key,
             code_hash {{ dbt.type_string() }} not null,
@@ -34,7 +49,6 @@
         {{ create_relation_definitions() }};
         {{ create_audit_tables() }};
         {{ create_publication_tables() }}
-    {%- endif -%}
 {%- endmacro %}
 
 {#- Whether the builds of a node are recorded: of the tables after staging, which are
@@ -95,7 +109,7 @@
     {%- endif -%}
     {%- set crawls = graph.nodes['model.listenhouse.base_crawls__committed'].relation_name -%}
     {%- set found = run_query(
-        'select built_until_at from ' ~ relation
+        'select cast(built_until_at as ' ~ dbt.type_string() ~ ') from ' ~ relation
         ~ " where model_name = '" ~ model.name ~ "'"
         ~ " and code_hash = '" ~ code_hash(model.unique_id) ~ "'"
         ~ ' and built_until_at in (select boundary_at from ' ~ crawls ~ ')'
@@ -136,8 +150,8 @@ cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp(
         {%- for node_id in ancestors(model.unique_id) if is_recorded(graph.nodes[node_id]) -%}
             {%- do parents.append("'" ~ graph.nodes[node_id].name ~ "'") -%}
         {%- endfor -%}
-        delete from {{ relation }} where model_name = '{{ model.name }}';
-        {%- if not flags.EMPTY %}
+        {%- set statements = ['delete from ' ~ relation ~ " where model_name = '" ~ model.name ~ "'"] -%}
+        {%- set insert %}
         insert into {{ relation }} (model_name, code_hash, built_until_at, built_by)
         select
             '{{ model.name }}',
@@ -152,12 +166,16 @@ cast('{{ last_build() if execute else '1900-01-01' }}' as {{ dbt.type_timestamp(
             where model_name in ({{ parents | join(', ') }})
             {%- endif %}
         ) as builds
-        having count(builds.built_until_at) = {{ 1 + parents | length }};
-        {%- endif %}
-        {{ record_full_build() }}
-        {%- if not is_incremental() %}
-        {{ analyze(this) }};
-        {%- endif %}
+        having count(builds.built_until_at) = {{ 1 + parents | length }}
+        {%- endset -%}
+        {%- if not flags.EMPTY -%}
+            {%- do statements.append(insert) -%}
+        {%- endif -%}
+        {%- if not is_incremental() -%}
+            {%- do statements.extend(full_build_statements()) -%}
+            {%- do statements.append(analyze(this)) -%}
+        {%- endif -%}
+        {{ in_sequence(statements) }}
     {%- endif -%}
 {%- endmacro %}
 

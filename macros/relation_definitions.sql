@@ -45,7 +45,7 @@
 {%- endmacro %}
 
 {#- dbt's own, which says to the database each day what it says of a table already. -#}
-{% macro default__persist_docs(relation, model, for_relation, for_columns) -%}
+{% macro postgres__persist_docs(relation, model, for_relation, for_columns) -%}
     {%- if not (is_incremental() and is_defined_as(documented(model))) -%}
         {%- do dbt.default__persist_docs(relation, model, for_relation, for_columns) -%}
         {#- other tables are made anew each time, and a view is defined with its SQL -#}

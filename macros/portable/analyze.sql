@@ -4,8 +4,8 @@
 {{ return(adapter.dispatch('analyze', 'listenhouse')(relation)) }}
 {%- endmacro %}
 
+{#- Iceberg keeps what is known of its columns with each file. -#}
 {% macro default__analyze(relation) -%}
-analyze table {{ relation }} compute statistics for all columns
 {%- endmacro %}
 
 {% macro postgres__analyze(relation) -%}

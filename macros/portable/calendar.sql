@@ -60,3 +60,18 @@ date_format({{ expression }}, 'EEEE')
 {% macro postgres__day_name(expression) -%}
 to_char({{ expression }}, 'FMDay')
 {%- endmacro %}
+
+
+{#- Whole days from the date of one timestamp to that of another; null where one of them is. -#}
+{% macro days_between(start, stop) -%}
+{{ return(adapter.dispatch('days_between', 'listenhouse')(start, stop)) }}
+{%- endmacro %}
+
+{#- dbt's own fails on a null on Spark. -#}
+{% macro default__days_between(start, stop) -%}
+datediff({{ stop }}, {{ start }})
+{%- endmacro %}
+
+{% macro postgres__days_between(start, stop) -%}
+{{ dbt.datediff(start, stop, 'day') }}
+{%- endmacro %}

@@ -5,13 +5,17 @@
     that no two lists of values give the same text: ('a', 'bc') and ('ab', 'c'),
     null and '-' all differ.
 
-    PostgreSQL keeps the hash as a uuid: 16 bytes, where the text takes 36. -#}
+    PostgreSQL keeps the hash as a uuid: 16 bytes, where the text takes 36. Elsewhere it is the
+    text of that uuid, so that keys of one engine are found on the other. -#}
 {% macro surrogate_key(fields) -%}
 {{ return(adapter.dispatch('surrogate_key', 'listenhouse')(fields)) }}
 {%- endmacro %}
 
 {% macro default__surrogate_key(fields) -%}
-{{ dbt.hash(surrogate_key_text(fields)) }}
+regexp_replace(
+            {{ dbt.hash(surrogate_key_text(fields)) }},
+            '^(.{8})(.{4})(.{4})(.{4})', '$1-$2-$3-$4-'
+        )
 {%- endmacro %}
 
 {% macro postgres__surrogate_key(fields) -%}

@@ -49,27 +49,28 @@ to_char({{ expression }}, 'YYYY-MM-DD HH24:MI "UTC"')
 {%- endmacro %}
 
 {% macro default__folded_text(expression) -%}
-{#- the same in every locale; there is no function for a Unicode form -#}
-translate(lower({{ expression }}), 'ς{{ invisible_characters() }}', 'σ')
+{#- ICU comes with Spark, and SQL has no function for a Unicode form; it knows no null -#}
+{%- set normalizer = "'com.ibm.icu.text.Normalizer'" -%}
+case
+    when {{ expression }} is null or octet_length({{ expression }}) = char_length({{ expression }})
+        then lower({{ expression }})
+    else
+        java_method(
+            {{ normalizer }}, 'compose',
+            replace(
+                translate(
+                    java_method({{ normalizer }}, 'decompose', {{ expression }}, true),
+                    '{{ "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ~ upper_letters() ~ invisible_characters() }}',
+                    '{{ "abcdefghijklmnopqrstuvwxyz" ~ lower_letters() }}'
+                ),
+                '{{ "i\u0307" }}', 'i'
+            ),
+            false
+        )
+end
 {%- endmacro %}
 
 {% macro postgres__folded_text(expression) -%}
-{#- taken apart first, so that letters with accents are such without and the rest of the
-    letters, of the alphabets that most names are written in, are few -#}
-{%- set upper = (
-    'ÆÐØÞĐĦŁŊŒŦƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƢƤƦƧƩƬƮƱƲƳƵƷƸƼǤǶǷȜȠȢȤȺȻȽȾɁɃɄɅɆ'
-    ~ 'ɈɊɌɎͰͲͶͿΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩϏϘϚϜϞϠϢϤϦϨϪϬϮϷϺϽϾϿЂЄЅІЈЉЊЋЏА'
-    ~ 'БВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤ'
-    ~ 'ҦҨҪҬҮҰҲҴҶҸҺҼҾӀӃӅӇӉӋӍӔӘӠӨӶӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸ'
-    ~ 'ԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖẞς'
-) -%}
-{%- set lower = (
-    'æðøþđħłŋœŧɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵƣƥʀƨʃƭʈʊʋƴƶʒƹƽǥƕƿȝƞȣȥⱥȼƚⱦɂƀʉʌɇ'
-    ~ 'ɉɋɍɏͱͳͷϳαβγδεζηθικλμνξοπρστυφχψωϗϙϛϝϟϡϣϥϧϩϫϭϯϸϻͻͼͽђєѕіјљњћџа'
-    ~ 'бвгдежзиклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥ'
-    ~ 'ҧҩҫҭүұҳҵҷҹһҽҿӏӄӆӈӊӌӎӕәӡөӷӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէը'
-    ~ 'թժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆßσ'
-) -%}
 case
     -- nothing but ASCII, for which the list is too long to be gone through
     when octet_length({{ expression }}) = char_length({{ expression }})
@@ -79,14 +80,38 @@ case
             replace(
                 translate(
                     lower(normalize({{ expression }}, nfkd) collate "C"),
-                    '{{ upper }}{{ invisible_characters() }}',
-                    '{{ lower }}'
+                    '{{ upper_letters() }}{{ invisible_characters() }}',
+                    '{{ lower_letters() }}'
                 ),
                 '{{ "i\u0307" }}', 'i'
             ),
             nfc
         )
 end collate "default"
+{%- endmacro %}
+
+
+{#- The letters beside ASCII that have another case, as taken apart: letters with accents are such
+    without and the rest of the letters, of the alphabets that most names are written in, are few. -#}
+{% macro upper_letters() -%}
+{{ return(
+    'ÆÐØÞĐĦŁŊŒŦƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƢƤƦƧƩƬƮƱƲƳƵƷƸƼǤǶǷȜȠȢȤȺȻȽȾɁɃɄɅɆ'
+    ~ 'ɈɊɌɎͰͲͶͿΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩϏϘϚϜϞϠϢϤϦϨϪϬϮϷϺϽϾϿЂЄЅІЈЉЊЋЏА'
+    ~ 'БВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤ'
+    ~ 'ҦҨҪҬҮҰҲҴҶҸҺҼҾӀӃӅӇӉӋӍӔӘӠӨӶӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸ'
+    ~ 'ԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖẞς'
+) }}
+{%- endmacro %}
+
+{#- The same in lower case, one for one. -#}
+{% macro lower_letters() -%}
+{{ return(
+    'æðøþđħłŋœŧɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵƣƥʀƨʃƭʈʊʋƴƶʒƹƽǥƕƿȝƞȣȥⱥȼƚⱦɂƀʉʌɇ'
+    ~ 'ɉɋɍɏͱͳͷϳαβγδεζηθικλμνξοπρστυφχψωϗϙϛϝϟϡϣϥϧϩϫϭϯϸϻͻͼͽђєѕіјљњћџа'
+    ~ 'бвгдежзиклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥ'
+    ~ 'ҧҩҫҭүұҳҵҷҹһҽҿӏӄӆӈӊӌӎӕәӡөӷӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէը'
+    ~ 'թժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆßσ'
+) }}
 {%- endmacro %}
 
 

@@ -10,13 +10,17 @@
 {%- endmacro %}
 
 {% macro default__cross_join_json_array(column, alias) -%}
-cross join lateral (
-        select
-            element,
-            position + 1 as position,
-            row_number() over (partition by element order by position) as occurrence
-        from (select posexplode(from_json({{ column }}, 'array<string>')) as (position, element))
-    ) as {{ alias }}
+{%- set elements = "from_json(" ~ column ~ ", 'array<string>')" -%}
+cross join lateral inline(
+        transform(
+            {{ elements }},
+            (x, i) -> struct(
+                x as element,
+                i + 1 as position,
+                size(filter(slice({{ elements }}, 1, i + 1), y -> y <=> x)) as occurrence
+            )
+        )
+    ) as {{ alias }} (element, position, occurrence)
 {%- endmacro %}
 
 {% macro postgres__cross_join_json_array(column, alias) -%}
@@ -40,10 +44,12 @@ cross join lateral (
 {%- endmacro %}
 
 {% macro default__cross_join_delimited(column, delimiter, alias) -%}
-cross join lateral (
-        select element, position + 1 as position
-        from (select posexplode(split({{ column }}, '{{ delimiter }}')) as (position, element))
-    ) as {{ alias }}
+cross join lateral inline(
+        transform(
+            split({{ column }}, '{{ delimiter }}'),
+            (x, i) -> struct(x as element, i + 1 as position)
+        )
+    ) as {{ alias }} (element, position)
 {%- endmacro %}
 
 {% macro postgres__cross_join_delimited(column, delimiter, alias) -%}
@@ -59,9 +65,9 @@ cross join lateral unnest(
 {%- endmacro %}
 
 {% macro default__cross_join_json_object(column, alias) -%}
-cross join lateral (
-        select explode(from_json({{ column }}, 'map<string,string>')) as (name, value)
-    ) as {{ alias }}
+cross join lateral explode(
+        from_json({{ column }}, 'map<string,string>')
+    ) as {{ alias }} (name, value)
 {%- endmacro %}
 
 {% macro postgres__cross_join_json_object(column, alias) -%}

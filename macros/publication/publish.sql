@@ -63,9 +63,10 @@
         )
 {%- endmacro %}
 
-{#- The hook at the end of every invocation. -#}
+{#- The hook at the end of every invocation. On Spark, who reads sees what is built. -#}
 {% macro publish_what_passed(results) -%}
     {%- if execute and flags.WHICH in ('build', 'run', 'test') and not flags.EMPTY
+        and target.type == 'postgres'
         and load_relation(clock()) is not none -%}
         {%- if is_built_aside() -%}
             {%- set reads = builds_by_test() -%}

@@ -69,9 +69,8 @@ named_genres as (
 
     select
         track_genres.track_key,
-        {{ dbt.listagg(
-            'genres.genre_name', "', '", 'order by track_genres.position'
-        ) }} as genre_names
+        {{ names_in_order('genres.genre_name', 'track_genres.position') }}
+            as genre_names
     from track_genres
     inner join genres
         on track_genres.genre_key = genres.genre_key

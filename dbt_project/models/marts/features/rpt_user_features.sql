@@ -41,9 +41,8 @@ favorites as (
 
     select
         user_genres.user_key,
-        {{ dbt.listagg(
-            'genres.genre_name', "', '", 'order by user_genres.position'
-        ) }} as favorite_genre_names,
+        {{ names_in_order('genres.genre_name', 'user_genres.position') }}
+            as favorite_genre_names,
         count(*) as favorite_genre_count
     from user_genres
     inner join genres
@@ -68,7 +67,7 @@ described as (
         coalesce(listening.track_count, 0) as track_count,
         coalesce(listening.repeated_track_count, 0) as repeated_track_count,
         coalesce(listening.artist_count, 0) as artist_count,
-        {{ dbt.datediff('listening.last_listened_at', 'boundary.boundary_at', 'day') }}
+        {{ days_between('listening.last_listened_at', 'boundary.boundary_at') }}
             as last_listened_days_ago,
         users.is_deleted,
         users.is_inferred,

@@ -1,4 +1,5 @@
 {{ config(meta={'changed_at': ['valid_from', 'valid_to']}) }}
+{% set landed = source('moovitamix', 'users') %}
 
 with
 
@@ -23,9 +24,12 @@ renamed as (
         'moovitamix' as source_name,
 
         -- attributes
-        cast(source.first_name as {{ dbt.type_string() }}) as first_name,
-        cast(source.last_name as {{ dbt.type_string() }}) as last_name,
-        cast(source.email as {{ dbt.type_string() }}) as email,
+        cast({{ landed_column(landed, 'first_name') }} as {{ dbt.type_string() }})
+            as first_name,
+        cast({{ landed_column(landed, 'last_name') }} as {{ dbt.type_string() }})
+            as last_name,
+        cast({{ landed_column(landed, 'email') }} as {{ dbt.type_string() }})
+            as email,
         cast(source.gender as {{ dbt.type_string() }}) as gender,
         cast(source.favorite_genres as {{ dbt.type_string() }}) as favorite_genres,
 
@@ -34,7 +38,8 @@ renamed as (
         cast(source.updated_at as {{ dbt.type_timestamp() }}) as updated_at,
 
         -- audit
-        source.row_hash,
+        cast({{ landed_column(landed, 'row_hash') }} as {{ dbt.type_string() }})
+            as row_hash,
         {{ to_utc('source._dlt_valid_from') }} as valid_from,
         {{ valid_to_as_of_boundary() }} as valid_to
     from source

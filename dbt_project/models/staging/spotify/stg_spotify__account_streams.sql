@@ -9,7 +9,7 @@ crawls as (
 
 ),
 
-{% if is_landed(source('spotify', 'account_streams')) -%}
+{% if is_landed(source('spotify', 'account_streams'), ['row_hash']) -%}
 source as (
 
     select * from {{ source('spotify', 'account_streams') }}

@@ -9,7 +9,7 @@ crawls as (
 
 ),
 
-{% if is_landed(source('spotify', 'streams')) -%}
+{% if is_landed(source('spotify', 'streams'), ['row_hash', 'details']) -%}
 source as (
 
     select * from {{ source('spotify', 'streams') }}
