@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test programs demo stop clean lint format cov docs site pages benchmark drill mutate tree lake notebooks dlt-dashboard airflow airflow-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs demo stop clean lint format cov docs site pages benchmark drill mutate tree lake notebooks dlt-dashboard airflow airflow-test spark spark-test audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -25,7 +25,7 @@ stop: .venv/run ## Stop the database and the simulator; the data stays
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
 	@[ ! -d .listenhouse/demo ] || LISTENHOUSE_HOME=.listenhouse/demo .venv/bin/listenhouse down || true
-	@rm -rf .listenhouse .venv orchestration/airflow/.venv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
+	@rm -rf .listenhouse .venv orchestration/airflow/.venv spark/.venv spark/jars .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
 	@ruff check && ruff format --check && deptry . && lint-imports --no-logo
@@ -64,6 +64,11 @@ airflow: .venv/run orchestration/airflow/.venv/installed ## Install Airflow into
 
 airflow-test: airflow ## Run the DAGs for real: a whole day, a day that fails
 	@orchestration/airflow/.venv/bin/pytest -q -p no:cacheprovider --rootdir orchestration/airflow orchestration/airflow/tests
+
+spark: .venv/lake spark/.venv/installed ## Install dbt for Spark into an environment of its own, and fetch its jars (takes Java and Maven)
+
+spark-test: .venv/dev spark ## Build on PostgreSQL and on Spark, and compare: every mart, row for row
+	@pytest -q -p no:cacheprovider spark/tests
 
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
@@ -144,6 +149,12 @@ orchestration/airflow/.venv/installed: orchestration/airflow/requirements.lock
 	@$(call install,orchestration/airflow/.venv,--require-hashes -r $<)
 	@touch $@
 
+spark/.venv/installed: spark/requirements.lock spark/pom.xml
+	@$(PYTHON) -m venv spark/.venv
+	@$(call install,spark/.venv,--require-hashes -r $<)
+	@mvn --quiet --batch-mode --strict-checksums --file spark/pom.xml dependency:copy-dependencies
+	@touch $@
+
 # After a change of dependencies in pyproject.toml; hashes, and no addresses.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 LOCK = $(COMPILE) pyproject.toml
@@ -157,3 +168,4 @@ lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit
 	@$(LOCK) -o requirements-dashboard.lock -c requirements.lock --extra dashboard
 	@$(COMPILE) orchestration/airflow/requirements.in -o orchestration/airflow/requirements.lock
+	@$(COMPILE) spark/requirements.in -o spark/requirements.lock -c requirements.lock
