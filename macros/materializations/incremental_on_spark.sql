@@ -18,8 +18,15 @@
         {%- set units = target.incorporate(path={'identifier': target.identifier ~ '__dbt_new'}) -%}
         {%- do run_query('create or replace table ' ~ units ~ ' using iceberg as select * from ' ~ source) -%}
         {%- do run_query(replace_units_sql(target, units, unit_of(model))) -%}
-        drop table {{ units }}
+        drop table {{ units }} purge
     {%- endif -%}
+{%- endmacro %}
+
+{#- dbt-spark's own, which leaves the files of a table behind. -#}
+{% macro spark__drop_relation(relation) -%}
+    {%- call statement('drop_relation', auto_begin=False) -%}
+        drop {{ relation.type }} if exists {{ relation }} {{ 'purge' if relation.is_table }}
+    {%- endcall -%}
 {%- endmacro %}
 
 {#- Deletes the rows of the units that were built and inserts what was built, as one commit: a row
