@@ -53,7 +53,7 @@ def measure(
     Returns:
         What it cost.
     """
-    server_before = _server_cpu(settings)
+    server_before = server_cpu(settings)
     begin = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL
@@ -66,7 +66,7 @@ def measure(
     return Cost(
         wall_seconds=wall,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
-        server_cpu_seconds=_server_cpu(settings) - server_before,
+        server_cpu_seconds=server_cpu(settings) - server_before,
         # not ru_maxrss: it counts what this process had at the fork
         peak_mb=max((own for own, _ in samples), default=0.0),
         server_peak_mb=max((server for _, server in samples), default=0.0),
@@ -78,7 +78,7 @@ def _postmaster(settings: Settings) -> psutil.Process:
     return psutil.Process(int(pid_file.read_text().splitlines()[0]))
 
 
-def _server_cpu(settings: Settings) -> float:
+def server_cpu(settings: Settings) -> float:
     """CPU of the server's processes, those that have ended included."""
     postmaster = _postmaster(settings)
     own = postmaster.cpu_times()
