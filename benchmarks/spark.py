@@ -203,7 +203,8 @@ def _add_tasks(models: dict[str, ModelCost], environment: Mapping[str, str], eve
         )
         spans.append((begin, end, result["unique_id"].split(".")[2]))
     newest = max(events.rglob("*"), key=lambda path: path.stat().st_mtime if path.is_file() else 0)
-    for line in newest.read_text().splitlines():
+    # dbt leaves without ending the session: the last line may be cut
+    for line in newest.read_text().splitlines()[:-1]:
         event = json.loads(line)
         if event["Event"] != "SparkListenerTaskEnd" or "Task Metrics" not in event:
             continue
