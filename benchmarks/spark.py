@@ -203,8 +203,9 @@ def _add_tasks(models: dict[str, ModelCost], environment: Mapping[str, str], eve
         )
         spans.append((begin, end, result["unique_id"].split(".")[2]))
     newest = max(events.rglob("*"), key=lambda path: path.stat().st_mtime if path.is_file() else 0)
-    # dbt leaves without ending the session: the last line may be cut
-    for line in newest.read_text().splitlines()[:-1]:
+    # not splitlines: SQL in the events has other characters that end lines; and as dbt leaves
+    # without ending the session, the last line may be cut
+    for line in newest.read_text().split("\n")[:-1]:
         event = json.loads(line)
         if event["Event"] != "SparkListenerTaskEnd" or "Task Metrics" not in event:
             continue
