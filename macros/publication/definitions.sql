@@ -1,6 +1,7 @@
 {#- What people read is defined as its candidate is: columns, indexes, comments, and views with
-    the names of published tables in them; and has keys, which candidates do without (keys.sql). Where nothing differs nothing is done; where something
-    does, that takes a lock that readers notice, which is not waited for. -#}
+    the names of published tables in them; and has keys, which candidates do without (keys.sql).
+    Where nothing differs nothing is done; where something does, that takes a lock that readers
+    notice, which is not waited for. -#}
 
 {#- All published relations, in the transaction under way. -#}
 {% macro define_published(models) -%}
@@ -17,8 +18,10 @@
 {%- endmacro %}
 
 {#- Statements that lock tables as a whole. Each try waits for a second, as queries that come later
-    wait behind it, and lets go of what it has locked before the next one. -#}
+    wait behind it, and lets go of what it has locked before the next one. A role that may not use
+    plpgsql, as one that could make functions, has one try. -#}
 {% macro when_nobody_holds_a_table(statements) -%}
+{%- if run_query("select has_language_privilege('plpgsql', 'usage')").columns[0].values()[0] -%}
 do $publication$
 begin
     for nth_try in 1..10 loop
@@ -38,6 +41,11 @@ begin
     end loop;
 end
 $publication$
+{%- else -%}
+set local lock_timeout = '1s';
+{{ statements | join(';\n') }};
+set local lock_timeout = 0
+{%- endif -%}
 {%- endmacro %}
 
 {#- Tables that people do not have yet, empty, and views. -#}

@@ -343,7 +343,7 @@ def test_the_monitor_can_be_told_by_hand(environment: dict[str, str], monitor: M
         "success",
         environment=environment | {"LISTENHOUSE_HEARTBEAT_URL": ""},
     )
-    assert "nobody is told" in outcome.stdout
+    assert "no signal is sent" in outcome.stdout
 
 
 def test_a_vacuum_is_a_run_of_its_own(

@@ -211,10 +211,6 @@ def house(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             select * from marts.fct_listens;
             create materialized view public.my_count as
             select count(*) from marts.rpt_user_features;
-            alter table marts.dim_users add primary key (user_key);
-            alter table marts.fct_listens
-                add constraint of_a_user
-                foreign key (user_key) references marts.dim_users not enforced;
             grant usage on schema marts to pg_monitor;
             grant select on marts.fct_listens to pg_monitor with grant option;
             grant select (user_id) on marts.fct_listens to public
