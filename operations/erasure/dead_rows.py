@@ -55,7 +55,7 @@ def rewrite(settings: Settings, lock: psycopg.Connection, name: str) -> None:
             return
         statement = sql.SQL("vacuum (full, analyze) {}").format(sql.Identifier(schema, table))
         lock.execute(sql.SQL("set lock_timeout = {}").format(sql.Literal(f"{_LOCK_SECONDS}s")))
-        for attempt in for_a_free_moment():
+        for attempt in for_a_free_moment(2 * _LOCK_SECONDS):
             with attempt:
                 lock.execute(statement)
     except psycopg.errors.LockNotAvailable as error:

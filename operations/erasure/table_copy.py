@@ -21,7 +21,7 @@ _COPIES = "erasure_copies"
 
 _REPLACED = "erasure_replaced"
 
-_LOCK_TIMEOUT = "200ms"
+_LOCK_SECONDS = 0.2
 """Shorter than PostgreSQL's deadlock_timeout: who has locked a view and waits for its table goes on
 after this time, and is never the one that a deadlock ends."""
 
@@ -57,7 +57,7 @@ def replace_with_copy(
                 sql.SQL("lock table {} in share mode").format(sql.Identifier(schema, table))
             )
             transaction = _copy(lock, schema, table)
-            for attempt in for_a_free_moment():
+            for attempt in for_a_free_moment(_LOCK_SECONDS):
                 with attempt:
                     refuse_watchers_now(lock, transaction)
                     _put_in_place(writer, schema, table)
@@ -112,7 +112,8 @@ def _put_in_place(writer: psycopg.Connection, schema: str, table: str) -> None:
     original = sql.Identifier(schema, table)
     move = sql.SQL("alter table {} set schema {}")
     with writer.transaction():
-        writer.execute(sql.SQL("set local lock_timeout = {}").format(_LOCK_TIMEOUT))
+        milliseconds = sql.Literal(int(1000 * _LOCK_SECONDS))
+        writer.execute(sql.SQL("set local lock_timeout = {}").format(milliseconds))
         # before the views: who has used one has locked the table, and asks for no other lock
         writer.execute(sql.SQL("lock table {}").format(original))
         references = _statements(writer, _REFERENCES, schema, table)

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import psycopg
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_fixed,
+)
 
 from operations.erasure.errors import ErasureError
 
-_ATTEMPTS = 30
-_PAUSE_SECONDS = 2
+_ATTEMPTS = 35
+_LONGEST_PAUSE_SECONDS = 2
 
 _LOOK_ATTEMPTS = 10
 _LOOK_PAUSE_SECONDS = 0.5
 """Most queries of people are over within seconds."""
 
 
-def for_a_free_moment() -> Retrying:
-    """Tries again for a minute while somebody uses a table or looks at what was in it."""
+def for_a_free_moment(pause_seconds: float) -> Retrying:
+    """Tries again for a minute while somebody uses a table or looks at what was in it.
+
+    Args:
+        pause_seconds: The first pause, which gets longer: at least what an attempt makes others
+            wait.
+    """
     return Retrying(
         retry=retry_if_exception_type((psycopg.errors.LockNotAvailable, ErasureError)),
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_fixed(_PAUSE_SECONDS),
+        wait=wait_exponential(multiplier=pause_seconds, max=_LONGEST_PAUSE_SECONDS),
         reraise=True,
     )
 
