@@ -60,7 +60,10 @@ def replace_with_copy(
             for attempt in for_a_free_moment(_LOCK_SECONDS):
                 with attempt:
                     refuse_watchers_now(lock, transaction)
-                    _put_in_place(writer, schema, table)
+                    # a query of a view locks it before the table, a transaction that read the
+                    # table locks a view after it: either gets in the way of one order only
+                    is_table_first = attempt.retry_state.attempt_number % 2 == 0
+                    _put_in_place(writer, schema, table, is_table_first=is_table_first)
     except (psycopg.errors.DependentObjectsStillExist, psycopg.errors.InsufficientPrivilege):
         return False
     finally:
@@ -107,18 +110,20 @@ def _copy(lock: psycopg.Connection, schema: str, table: str) -> str:
     return row[0] if row else "0"
 
 
-def _put_in_place(writer: psycopg.Connection, schema: str, table: str) -> None:
+def _put_in_place(
+    writer: psycopg.Connection, schema: str, table: str, *, is_table_first: bool
+) -> None:
     """Gives a table's name, and the views that read it, to its copy, and drops the table."""
     original = sql.Identifier(schema, table)
     move = sql.SQL("alter table {} set schema {}")
     with writer.transaction():
         milliseconds = sql.Literal(int(1000 * _LOCK_SECONDS))
         writer.execute(sql.SQL("set local lock_timeout = {}").format(milliseconds))
-        # before the views: who has used one has locked the table, and asks for no other lock
-        writer.execute(sql.SQL("lock table {}").format(original))
         references = _statements(writer, _REFERENCES, schema, table)
-        for release, _ in references:
-            writer.execute(release)
+        locks: list[sql.SQL | sql.Composed] = [sql.SQL("lock table {}").format(original)]
+        locks += [release for release, _ in references]
+        for statement in locks if is_table_first else reversed(locks):
+            writer.execute(statement)
         writer.execute(sql.SQL("create schema {}").format(sql.Identifier(_REPLACED)))
         writer.execute(move.format(original, sql.Identifier(_REPLACED)))
         writer.execute(move.format(sql.Identifier(_COPIES, table), sql.Identifier(schema)))
@@ -191,22 +196,26 @@ with tables as (
     select to_regclass(format('%%I.%%I', %(schema)s::text, %(table)s::text)) as id
 )
 
-select distinct
-    '' as release,
-    format(
+-- to replace a view with itself locks it
+select
+    definition as release,
+    definition as attach
+from (
+    select distinct format(
         'create or replace view %%s %%s as %%s',
         ev_class::regclass,
         'with (' || array_to_string(reloptions, ', ') || ')',
         pg_get_viewdef(ev_class)
-    ) as attach
-from tables
-inner join pg_depend on refobjid = id
-inner join pg_rewrite on pg_rewrite.oid = objid
-inner join pg_class on pg_class.oid = ev_class
-where
-    classid = 'pg_rewrite'::regclass
-    and refclassid = 'pg_class'::regclass
-    and relkind = 'v'
+    ) as definition
+    from tables
+    inner join pg_depend on refobjid = id
+    inner join pg_rewrite on pg_rewrite.oid = objid
+    inner join pg_class on pg_class.oid = ev_class
+    where
+        classid = 'pg_rewrite'::regclass
+        and refclassid = 'pg_class'::regclass
+        and relkind = 'v'
+) as views
 
 union all
 
