@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, LiteralString
 
 import psycopg
@@ -239,9 +239,9 @@ def read_wrapped(
 
 
 def _latest(known_from: date | None, last_day: date | None) -> Period:
-    """The last month that is over; the one that is under way where there is no other."""
+    """The last month that is over; this one where there is no other, or no day is known yet."""
     if known_from is None or last_day is None:
-        return month_of(date.min)
+        return month_of(datetime.now(UTC).date())
     current = month_of(last_day)
     before = month_of(current.first_day - timedelta(days=1))
     is_over = last_day == current.end - timedelta(days=1)

@@ -103,7 +103,8 @@ def _write_wrapped_page(settings: Settings, file: Path, schema: str, period: str
         raise click.BadParameter(str(error), param_hint="--period") from error
     with _with_the_users_umask(settings, file):
         wrapped = write_page(settings, file, schema, wanted)
-    click.echo(f"{wrapped.period.name}, wrapped, in {file}: open it in a browser.")
+    told = "wrapped" if wrapped.listens else "of which no listen is known yet"
+    click.echo(f"{wrapped.period.name}, {told}, in {file}: open it in a browser.")
 
 
 def _write_health_page(settings: Settings, file: Path) -> None:

@@ -31,7 +31,7 @@ def replace_with_copy(
 ) -> bool:
     """Replaces a table with a copy that has its indexes, comments, grants and views.
 
-    Who writes to the table waits from the first to the last, who reads it for a fifth of a second.
+    Who writes to the table waits from the first to the last, who reads it a fraction of a second.
 
     Args:
         settings: Which warehouse.

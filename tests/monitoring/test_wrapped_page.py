@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from monitoring.wrapped_page.data import read_wrapped
 from monitoring.wrapped_page.page import render_page, write_page
-from monitoring.wrapped_page.period import Period, parse_period
+from monitoring.wrapped_page.period import Period, month_of, parse_period
 from tests.commands import run_command
 from tests.conftest import copied_database
 from tests.dbt_project.warehouse_build import Warehouse
@@ -125,6 +125,19 @@ def test_days_that_are_not_known_do_not_count(warehouse: Warehouse) -> None:
     assert wrapped.period == MARCH
     assert wrapped.known_from == date(2025, 3, 12)
     assert counted == (wrapped.listens,)
+
+
+def test_before_any_day_is_known_it_is_of_this_month(warehouse: Warehouse) -> None:
+    with (
+        copied_database(warehouse.url, "not_known_yet") as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute(
+            "update marts.rpt_source_coverage set known_from_date = last_listened_date + 1"
+        )
+        wrapped = read_wrapped(connection, "marts")
+    assert wrapped.period == month_of(datetime.now(UTC).date())
+    assert wrapped.listens == 0
 
 
 def test_a_month_without_listens_says_so(
