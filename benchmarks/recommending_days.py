@@ -39,7 +39,7 @@ import requests
 from psycopg.rows import dict_row
 
 from demo.clock import Clock
-from demo.told import describe_day
+from demo.day_summary import describe_day
 from monitoring.health_page.page import write_page
 from operations.daily_run.run import DayOptions, run_day
 from operations.services import embedded_postgres

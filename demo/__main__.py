@@ -24,7 +24,7 @@ from pathlib import Path
 import psycopg
 
 from demo.clock import Clock
-from demo.told import describe_day
+from demo.day_summary import describe_day
 from monitoring.health_page import page as health_page
 from monitoring.listening_page import page as listening_page
 from monitoring.wrapped_page import page as wrapped_page

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, LiteralString
 
 from serving.contract import (
     ListedUser,
@@ -37,9 +37,8 @@ from serving.problems import (
 
 # `limit 1` keeps each track a look-up by its index: joined, the planner may read all tracks
 
-# users' own lists, and the popular tracks where there is none; a user who is not known, or was
-# deleted since, has none
-_RECOMMENDATIONS = """
+# the lists of a day, or the latest; the next three statements go on from here
+_BATCH: LiteralString = """
     with
 
     batch as (
@@ -52,7 +51,11 @@ _RECOMMENDATIONS = """
         order by for_date desc
         limit 1
 
-    ),
+    )"""
+
+# users' own lists, and the popular tracks where there is none; a user who is not known, or was
+# deleted since, has none
+_RECOMMENDATIONS = """,
 
     -- materialized: asked once for each user, not for each track of the list
     known as materialized (
@@ -145,19 +148,6 @@ _RECOMMENDATIONS = """
 """
 
 _POPULAR = """
-    with
-
-    batch as (
-
-        select source_name, for_date, data_cutoff, generated_at
-        from recommendations.batches
-        where
-            source_name = %(source)s
-            and (for_date = %(for_date)s or %(for_date)s::date is null)
-        order by for_date desc
-        limit 1
-
-    )
 
     select
         batch.*,
@@ -184,20 +174,7 @@ _POPULAR = """
     order by popular.rank
 """
 
-_USERS = """
-    with
-
-    batch as (
-
-        select source_name, for_date
-        from recommendations.batches
-        where
-            source_name = %(source)s
-            and (for_date = %(for_date)s or %(for_date)s::date is null)
-        order by for_date desc
-        limit 1
-
-    ),
+_USERS = """,
 
     listed as (
 
@@ -322,9 +299,7 @@ async def _read_lists(
     database: Database, user_ids: list[str], wanted: UserParameters
 ) -> list[list[dict[str, Any]]]:
     """The rows of each user, one at least."""
-    rows = await database.read(_RECOMMENDATIONS, {**wanted.model_dump(), "user_ids": user_ids})
-    if not rows:
-        raise await _explain_absence(database, wanted)
+    rows = await _read_batch(database, _RECOMMENDATIONS, wanted, user_ids=user_ids)
     return [list(own) for _, own in groupby(rows, key=itemgetter("user_id"))]
 
 
@@ -352,9 +327,7 @@ async def read_users(database: Database, wanted: ListParameters) -> ListedUsers:
     Raises:
         ProblemError: There are no lists, or the database is away.
     """
-    rows = await database.read(_USERS, wanted.model_dump())
-    if not rows:
-        raise await _explain_absence(database, wanted)
+    rows = await _read_batch(database, _USERS, wanted)
     return ListedUsers(
         **rows[0], items=[ListedUser(**row) for row in rows if row["user_id"] is not None]
     )
@@ -370,9 +343,7 @@ async def read_popular(database: Database, wanted: ListParameters) -> PopularTra
     Raises:
         ProblemError: There are no lists, or the database is away.
     """
-    rows = await database.read(_POPULAR, wanted.model_dump())
-    if not rows:
-        raise await _explain_absence(database, wanted)
+    rows = await _read_batch(database, _POPULAR, wanted)
     return PopularTracks(
         **rows[0], items=[PopularTrack(**row) for row in rows if row["rank"] is not None]
     )
@@ -418,6 +389,17 @@ async def read_latest_date(database: Database, source: str | None = None) -> dat
     if latest is None:
         raise ProblemError(NOT_READY, NOT_READY.example)
     return latest
+
+
+async def _read_batch(
+    database: Database, statement: LiteralString, wanted: ListParameters, **parameters: object
+) -> list[dict[str, Any]]:
+    """The rows of a statement that goes on from `_BATCH`, one at least."""
+    query: LiteralString = _BATCH + statement
+    rows = await database.read(query, wanted.model_dump() | parameters)
+    if not rows:
+        raise await _explain_absence(database, wanted)
+    return rows
 
 
 async def _explain_absence(database: Database, wanted: ListParameters) -> ProblemError:

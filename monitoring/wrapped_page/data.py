@@ -60,6 +60,23 @@ _TOTALS: LiteralString = """
     inner join dim_tracks on listens.track_key = dim_tracks.track_key
 """
 
+# what `ranked` has, by the current names, and how many there are
+_NAMED: LiteralString = """
+    select
+        coalesce(dim_tracks.track_name, 'Unnamed track'),
+        dim_tracks.artist_name,
+        ranked.listen_count,
+        count(*) over ()
+    from ranked
+    left join dim_tracks
+        on
+            ranked.source_name = dim_tracks.source_name
+            and ranked.track_id = dim_tracks.track_id
+            and dim_tracks.is_current
+    order by 3 desc, ranked.source_name, ranked.track_id
+    limit %(length)s
+"""
+
 _TRACKS: LiteralString = """
     , ranked as (
         select source_name, track_id, count(*) as listen_count
@@ -68,18 +85,6 @@ _TRACKS: LiteralString = """
         order by 3 desc, 1, 2
         limit %(length)s
     )
-
-    select
-        coalesce(dim_tracks.track_name, 'Unnamed track'),
-        dim_tracks.artist_name,
-        ranked.listen_count
-    from ranked
-    left join dim_tracks
-        on
-            ranked.source_name = dim_tracks.source_name
-            and ranked.track_id = dim_tracks.track_id
-            and dim_tracks.is_current
-    order by 3 desc, ranked.source_name, ranked.track_id
 """
 
 _ARTISTS: LiteralString = """
@@ -112,7 +117,7 @@ _DISCOVERIES: LiteralString = """
         group by 1, 2
     ),
 
-    discoveries as (
+    ranked as (
         select listens.source_name, listens.track_id, count(*) as listen_count
         from listens
         inner join firsts
@@ -123,20 +128,6 @@ _DISCOVERIES: LiteralString = """
         where firsts.first_date >= greatest(%(first_day)s, rpt_source_coverage.known_from_date)
         group by 1, 2
     )
-
-    select
-        coalesce(dim_tracks.track_name, 'Unnamed track'),
-        dim_tracks.artist_name,
-        discoveries.listen_count,
-        count(*) over ()
-    from discoveries
-    left join dim_tracks
-        on
-            discoveries.source_name = dim_tracks.source_name
-            and discoveries.track_id = dim_tracks.track_id
-            and dim_tracks.is_current
-    order by 3 desc, discoveries.source_name, discoveries.track_id
-    limit 1
 """
 
 # days of a listener without a gap: their dates less their numbers are all one date
@@ -258,7 +249,7 @@ def _count(
         return connection.execute(query, parameters).fetchall()
 
     ((listens, listeners, tracks, seconds),) = rows(_TOTALS)
-    discovered = rows(_DISCOVERIES)
+    discovered = rows(_DISCOVERIES + _NAMED)
     ((streak,),) = rows(_STREAK)
     return Wrapped(
         period=period,
@@ -268,11 +259,11 @@ def _count(
         listeners=listeners,
         tracks=tracks,
         seconds=seconds,
-        top_tracks=_ranked(rows(_TRACKS)),
+        top_tracks=_ranked(rows(_TRACKS + _NAMED)),
         top_artists=_ranked(rows(_ARTISTS)),
         top_genres=_ranked(rows(_GENRES)),
         discoveries=discovered[0][3] if discovered else 0,
-        top_discovery=next(iter(_ranked([row[:3] for row in discovered])), None),
+        top_discovery=next(iter(_ranked(discovered)), None),
         streak=streak,
         biggest_day=next(((day, count) for day, count in rows(_BIGGEST_DAY)), None),
     )
@@ -280,5 +271,5 @@ def _count(
 
 def _ranked(rows: Sequence[tuple[Any, ...]]) -> list[Ranked]:
     return [
-        Ranked(bounded(name), artist and bounded(artist), count) for name, artist, count in rows
+        Ranked(bounded(name), artist and bounded(artist), count) for name, artist, count, *_ in rows
     ]

@@ -22,6 +22,7 @@ MARTS = {
     "rpt_daily_artist_listens",
     "rpt_daily_genre_listens",
     "rpt_daily_track_listens",
+    "rpt_source_coverage",
     "rpt_top_charts",
     "rpt_track_features",
     "rpt_user_features",
