@@ -21,9 +21,11 @@ _COPIES = "erasure_copies"
 
 _REPLACED = "erasure_replaced"
 
-_LOCK_SECONDS = 0.2
+_LOCK_MILLISECONDS = 200
 """Shorter than PostgreSQL's deadlock_timeout: who has locked a view and waits for its table goes on
 after this time, and is never the one that a deadlock ends."""
+
+_PAUSE_SECONDS = 0.2
 
 
 def replace_with_copy(
@@ -57,10 +59,10 @@ def replace_with_copy(
                 sql.SQL("lock table {} in share mode").format(sql.Identifier(schema, table))
             )
             transaction = _copy(lock, schema, table)
-            for attempt in for_a_free_moment(_LOCK_SECONDS):
+            for attempt in for_a_free_moment(_PAUSE_SECONDS):
                 with attempt:
                     refuse_watchers_now(lock, transaction)
-                    # a query of a view locks it before the table, a transaction that read the
+                    # a query of a view locks it before the table, a transaction that has read the
                     # table locks a view after it: either gets in the way of one order only
                     is_table_first = attempt.retry_state.attempt_number % 2 == 0
                     _put_in_place(writer, schema, table, is_table_first=is_table_first)
@@ -117,8 +119,7 @@ def _put_in_place(
     original = sql.Identifier(schema, table)
     move = sql.SQL("alter table {} set schema {}")
     with writer.transaction():
-        milliseconds = sql.Literal(int(1000 * _LOCK_SECONDS))
-        writer.execute(sql.SQL("set local lock_timeout = {}").format(milliseconds))
+        writer.execute(sql.SQL("set local lock_timeout = {}").format(_LOCK_MILLISECONDS))
         references = _statements(writer, _REFERENCES, schema, table)
         locks: list[sql.SQL | sql.Composed] = [sql.SQL("lock table {}").format(original)]
         locks += [release for release, _ in references]

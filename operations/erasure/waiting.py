@@ -7,14 +7,13 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_attempt,
-    wait_exponential,
+    stop_after_delay,
     wait_fixed,
 )
 
 from operations.erasure.errors import ErasureError
 
-_ATTEMPTS = 35
-_LONGEST_PAUSE_SECONDS = 2
+_PATIENCE_SECONDS = 60
 
 _LOOK_ATTEMPTS = 10
 _LOOK_PAUSE_SECONDS = 0.5
@@ -25,13 +24,12 @@ def for_a_free_moment(pause_seconds: float) -> Retrying:
     """Tries again for a minute while somebody uses a table or looks at what was in it.
 
     Args:
-        pause_seconds: The first pause, which gets longer: at least what an attempt makes others
-            wait.
+        pause_seconds: Between two attempts.
     """
     return Retrying(
         retry=retry_if_exception_type((psycopg.errors.LockNotAvailable, ErasureError)),
-        stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential(multiplier=pause_seconds, max=_LONGEST_PAUSE_SECONDS),
+        stop=stop_after_delay(_PATIENCE_SECONDS),
+        wait=wait_fixed(pause_seconds),
         reraise=True,
     )
 
