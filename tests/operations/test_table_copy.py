@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -31,9 +32,12 @@ def in_a_transaction(connection: psycopg.Connection) -> tuple[object, ...]:
     return before or ()
 
 
-@pytest.mark.parametrize("look", [in_a_query_of_the_view, in_a_transaction])
+@pytest.mark.parametrize(("look", "readers"), [(in_a_query_of_the_view, 3), (in_a_transaction, 1)])
 def test_a_table_that_is_read_without_a_pause_makes_way(
-    postgres_server: str, tmp_path: Path, look: Callable[[psycopg.Connection], tuple[object, ...]]
+    postgres_server: str,
+    tmp_path: Path,
+    look: Callable[[psycopg.Connection], tuple[object, ...]],
+    readers: int,
 ) -> None:
     with (
         empty_database(postgres_server, f"copy_{look.__name__}") as url,
@@ -48,8 +52,10 @@ def test_a_table_that_is_read_without_a_pause_makes_way(
         settings = Settings(home=tmp_path, external_database_url=url)
         identity = "select 'public.listens'::regclass::oid"
         before = lock.execute(identity).fetchone()
-        with reading(url, look) as readings:
+        with ExitStack() as stack:
+            # one query has begun whenever another one ends
+            people = [stack.enter_context(reading(url, look)) for _ in range(readers)]
             assert replace_with_copy(settings, lock, "public", "listens")
         assert lock.execute(identity).fetchone() != before
-        assert readings.errors == []
-        assert readings.days == {(1000,)}
+        assert [readings.errors for readings in people] == [[]] * readers
+        assert {day for readings in people for day in readings.days} == {(1000,)}
