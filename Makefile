@@ -68,7 +68,7 @@ airflow-test: airflow ## Run the DAGs for real: a whole day, a day that fails
 spark: .venv/lake spark/.venv/installed ## Install dbt for Spark into an environment of its own, and fetch its jars (takes Java and Maven)
 
 spark-test: .venv/dev spark ## Build on PostgreSQL and on Spark, and compare: every mart, row for row
-	@python -m pytest -q -p no:cacheprovider spark/tests
+	@python -m pytest -q -p no:cacheprovider -o pythonpath=spark/als spark/tests
 
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'

@@ -6,6 +6,7 @@ for anew from their current plays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,3 +100,17 @@ class AlsModel:
             "regularization": np.array(self.regularization),
             "alpha": np.array(self.alpha),
         }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> AlsModel:
+        """Makes a model of its arrays.
+
+        Raises:
+            KeyError: An array is missing.
+        """
+        return cls(
+            arrays["factors"],
+            str(arrays["weighting"]),
+            float(arrays["regularization"]),
+            float(arrays["alpha"]),
+        )

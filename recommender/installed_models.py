@@ -1,8 +1,9 @@
-"""Kinds of models that other packages bring.
+"""Kinds of models that other packages bring, and their candidates.
 
 In: the name of a kind. Out: the class that an installed package declares for it, as an entry point
 in the group `listenhouse.models`. The registry stores names of kinds, never code: only what is
-installed can be loaded.
+installed can be loaded. What a package declares in the group `listenhouse.candidates` competes in
+every training.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from scipy.sparse import csr_array
 
 if TYPE_CHECKING:
     from recommender.models import FittedModel
+    from recommender.panel import Candidate
 
 ENTRY_POINTS = "listenhouse.models"
+CANDIDATES = "listenhouse.candidates"
 
 
 class ModelClass(Protocol):
@@ -49,3 +52,9 @@ def find_kind(kind: str) -> ModelClass:
         f"There is no kind of model called {kind!r}: no installed package declares it as an entry "
         f"point in the group {ENTRY_POINTS!r}"
     )
+
+
+def installed_candidates() -> tuple[Candidate, ...]:
+    """The candidates that installed packages declare, by name."""
+    declared = sorted(entry_points(group=CANDIDATES), key=lambda entry_point: entry_point.name)
+    return tuple(entry_point.load() for entry_point in declared)

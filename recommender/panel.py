@@ -127,12 +127,7 @@ def load_model(kind: str, arrays: Mapping[str, NDArray[Any]]) -> FittedModel:
     if kind == "popularity":
         return PopularityModel(arrays["listeners"])
     if kind == "als":
-        return AlsModel(
-            arrays["factors"],
-            str(arrays["weighting"]),
-            float(arrays["regularization"]),
-            float(arrays["alpha"]),
-        )
+        return AlsModel.from_arrays(arrays)
     if kind == "blend":
         first, second = (
             load_model(

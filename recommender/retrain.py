@@ -26,6 +26,7 @@ from recommender.also_rans import NEAR, TRIES, find_also_rans
 from recommender.catalogue import in_catalogue
 from recommender.champion import apply_decision, load_champion, promote_first, reconcile
 from recommender.gate import Contest, Decision, decide
+from recommender.installed_models import installed_candidates
 from recommender.interactions import Interactions, read_interactions, read_listens
 from recommender.metrics import LIST_LENGTH, Measurement, evaluate
 from recommender.models import NO_TRACK, FittedModel
@@ -105,7 +106,7 @@ class _Training:
     registry: Registry
     training_id: UUID
     seed: int
-    panel: tuple[Candidate, ...]
+    panel: tuple[Candidate, ...] | None
 
     def update(self, **values: object) -> None:
         """Completes the row."""
@@ -176,7 +177,8 @@ def retrain(  # noqa: PLR0913 (what a training is asked for by)
         reason: The trigger; `manual` for a person.
         detail: What the trigger says.
         seed: Seed of models and intervals.
-        panel: The candidates; `PANEL`, without those that always lagged, when None.
+        panel: The candidates; when None, `PANEL` and those of installed packages, without those
+            that always lagged.
 
     Returns:
         What was done. Data that nothing can be learned from is refused, which is no error.
@@ -193,7 +195,7 @@ def retrain(  # noqa: PLR0913 (what a training is asked for by)
             (TrainingStatus.DIED, TrainingStatus.RUNNING),
         )
         reconcile(registry, lock)
-        training = _Training(settings, lock, registry, uuid4(), seed, panel or PANEL)
+        training = _Training(settings, lock, registry, uuid4(), seed, panel)
         lock.execute(
             """
             insert into recommendations.trainings (
@@ -259,11 +261,12 @@ def _train(training: _Training, status: Status) -> RetrainReport:
     split = split_listens(interactions, listens, training.seed, training.settings.lists)
     status.update("Comparing candidates")
     panel = training.panel
-    if panel is PANEL:
+    if panel is None:
+        everyone = (*PANEL, *installed_candidates())
         also_rans = find_also_rans(training.connection, interactions.source_name)
         # popularity is what a source without tastes comes down to, whatever was before
-        panel = tuple(one for one in PANEL if one is POPULARITY or one.name not in also_rans)
-        report = replace(report, left_out=tuple(one.name for one in PANEL if one not in panel))
+        panel = tuple(one for one in everyone if one is POPULARITY or one.name not in also_rans)
+        report = replace(report, left_out=tuple(one.name for one in everyone if one not in panel))
     selection = select(split.validation, training.seed, panel)
     for name, measurements in selection.measurements.items():
         _write_evaluations(training, measurements, "panel", name, split="validation")

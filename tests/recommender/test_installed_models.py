@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoints
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 import numpy as np
 import pytest
@@ -26,6 +26,21 @@ def test_it_is_registered_judged_and_served(untrained: House) -> None:
     assert loaded.model.kind == "ease"
     assert not np.diag(loaded.model.to_arrays()["weights"]).any()
     assert untrained.recommend().counts["model"] > 0
+
+
+def test_a_candidate_of_a_package_competes_in_every_training(
+    untrained: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = EntryPoint("ease-50", f"{__name__}:EASE", installed_models.CANDIDATES)
+    declared = EntryPoints((*entry_points(group=installed_models.ENTRY_POINTS), own))
+    monkeypatch.setattr(installed_models, "entry_points", declared.select)
+
+    untrained.retrain()
+
+    tried = untrained.rows(
+        "select distinct candidate from recommendations.evaluations where role = 'panel'"
+    )
+    assert ("ease-50",) in tried
 
 
 def test_without_its_package_popularity_takes_its_place_and_says_why(
