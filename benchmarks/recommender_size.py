@@ -22,6 +22,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from operations.services import embedded_postgres
+from recommender.explanations import explain
 from recommender.fallback import learn_fallback, recommend_lists
 from recommender.interactions import read_interactions, read_listens
 from recommender.metrics import LIST_LENGTH
@@ -159,8 +160,10 @@ def _measure(settings: Settings) -> None:
         with _step(f"fit {candidate.name}"):
             model = candidate.fit(plays, 1)
         with _step(f"lists of {candidate.name} for all users"):
-            recommend_lists(model, fallback, plays, interactions.user_genres, LIST_LENGTH)
-        del model
+            lists = recommend_lists(model, fallback, plays, interactions.user_genres, LIST_LENGTH)
+        with _step(f"reasons of {candidate.name} for all users"):
+            explain(model, plays, lists.tracks)
+        del model, lists
     with _step("similar tracks"):
         similar_tracks(plays, LIST_LENGTH, recommendable)
 

@@ -57,7 +57,11 @@ _FILL = f"""
         values (current_date, 'moovitamix', '1', {_USERS}, {_LIST}, 0, now(), now());
     insert into recommendations.recommendations
         select current_date, 'moovitamix', u::text, rank,
-            ((u * 7 + rank * 131) % {_TRACKS} + 1)::text, 1.0 / rank, 'model', '1', now(), now()
+            ((u * 7 + rank * 131) % {_TRACKS} + 1)::text, 1.0 / rank, 'model', '1', now(), now(),
+            array[
+                (u * 13 % {_TRACKS} + 1)::text,
+                ((u * 13 + rank % 7 * 1009) % {_TRACKS} + 1)::text
+            ]
         from generate_series(1, {_USERS}) as u, generate_series(1, {_LIST}) as rank;
     insert into recommendations.popular_tracks
         select current_date, 'moovitamix', rank, rank::text, 1000 - rank, now()

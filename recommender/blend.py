@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recommender.explanations import Reasons, explain
 from recommender.models import NO_TRACK, Arrays, FittedModel, Flags, Scores, Tracks, batches
 
 DEPTH = 100
@@ -49,6 +50,12 @@ class BlendModel:
                 total = total + _scaled(named, given, weight, some.shape)
             tracks[batch], scores[batch] = _best(csr_array(total), n)
         return tracks, scores
+
+    def explain(self, plays: csr_array, tracks: Tracks) -> Reasons:
+        """Explains lists by the first model, and by the second what the first has no say in."""
+        reasons = explain(self.first, plays, tracks)
+        others = explain(self.second, plays, tracks)
+        return np.where(reasons[:, :, :1] == NO_TRACK, others, reasons)
 
     def to_arrays(self) -> Arrays:
         """The arrays of both, the weight, and their kinds."""

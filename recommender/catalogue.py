@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recommender.explanations import Reasons, explain
 from recommender.models import NO_TRACK, Arrays, FittedModel, Flags, Scores, Tracks
 
 
@@ -37,15 +38,31 @@ class TranslatedModel:
     ) -> tuple[Tracks, Scores]:
         """Lists tracks as every model does."""
         known = np.flatnonzero(self.columns != NO_TRACK)
-        ones = np.ones(len(known), np.float32)
-        shape = (plays.shape[1], len(self.columns))
-        translation = csr_array((ones, (self.columns[known], known)), shape=shape)
         allowed = np.zeros(len(self.columns), dtype=bool)
         allowed[known] = recommendable[self.columns[known]]
-        translated = csr_array(plays @ translation)
-        tracks, scores = self.model.recommend(translated, n, allowed, exclude_heard=exclude_heard)
-        listed = np.where(tracks == NO_TRACK, NO_TRACK, self.columns[tracks])
-        return listed.astype(np.int32), scores
+        tracks, scores = self.model.recommend(
+            self._own(plays), n, allowed, exclude_heard=exclude_heard
+        )
+        return self._of_today(tracks), scores
+
+    def explain(self, plays: csr_array, tracks: Tracks) -> Reasons:
+        """Explains lists as every model does that can."""
+        known = np.flatnonzero(self.columns != NO_TRACK)
+        # one more, which what fills a list and a track of today that the model lacks stand for
+        own = np.full(plays.shape[1] + 1, NO_TRACK, np.int32)
+        own[self.columns[known]] = known
+        return self._of_today(explain(self.model, self._own(plays), own[tracks]))
+
+    def _own(self, plays: csr_array) -> csr_array:
+        """Plays by the model's tracks."""
+        known = np.flatnonzero(self.columns != NO_TRACK)
+        ones = np.ones(len(known), np.float32)
+        shape = (plays.shape[1], len(self.columns))
+        return csr_array(plays @ csr_array((ones, (self.columns[known], known)), shape=shape))
+
+    def _of_today(self, tracks: Tracks) -> Tracks:
+        """Today's columns of the model's tracks."""
+        return np.where(tracks == NO_TRACK, NO_TRACK, self.columns[tracks]).astype(np.int32)
 
     def to_arrays(self) -> Arrays:
         """The model's own arrays."""

@@ -145,6 +145,33 @@ def first_free(is_taken: Flags, n: int) -> NDArray[np.int64]:
     return places
 
 
+def first_of_rows(
+    rows: NDArray[np.integer[Any]],
+    columns: NDArray[np.integer[Any]],
+    scores: NDArray[np.floating[Any]],
+    shape: tuple[int, int],
+) -> tuple[Tracks, Scores]:
+    """Makes lists of scored tracks in any order; of equal scores the first column is first.
+
+    Args:
+        rows: The list that each belongs to (m).
+        columns: The track (m).
+        scores: Its score (m).
+        shape: How many lists there are, and how long they are.
+
+    Returns:
+        Columns of tracks, best first, and their scores (shape), filled with `NO_TRACK` and 0.
+    """
+    order = np.lexsort((columns, -scores, rows))
+    rows, columns, scores = rows[order], columns[order], scores[order]
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    tracks, best = np.full(shape, NO_TRACK, np.int32), np.zeros(shape, np.float32)
+    is_first = rank < shape[1]
+    tracks[rows[is_first], rank[is_first]] = columns[is_first]
+    best[rows[is_first], rank[is_first]] = scores[is_first]
+    return tracks, best
+
+
 def only_positive(
     tracks: NDArray[np.integer[Any]], scores: NDArray[np.floating[Any]]
 ) -> tuple[Tracks, Scores]:

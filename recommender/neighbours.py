@@ -26,12 +26,13 @@ from implicit.nearest_neighbours import (
 )
 from scipy.sparse import csc_array, csr_array, csr_matrix, diags_array
 
+from recommender.explanations import Reasons, largest_terms
 from recommender.models import (
-    NO_TRACK,
     Arrays,
     Flags,
     Scores,
     Tracks,
+    first_of_rows,
     one_blas_thread,
     only_positive,
     weigh,
@@ -86,6 +87,10 @@ class NeighbourModel:
             filter_already_liked_items=exclude_heard,
         )
         return only_positive(tracks, scores)
+
+    def explain(self, plays: csr_array, tracks: Tracks) -> Reasons:
+        """Explains lists by the largest of the terms that add up to a score."""
+        return largest_terms(csr_array(weigh(plays, self.weighting)), self.similarity, tracks)
 
     def to_arrays(self) -> Arrays:
         """The similarities in CSR form."""
@@ -183,16 +188,8 @@ def similar_tracks(plays: csr_array, n: int, recommendable: Flags) -> tuple[Trac
     similarity = _cosine(weigh(plays, "log"), SIMILAR_NEIGHBOURS)
     rows = np.repeat(np.arange(similarity.shape[0]), np.diff(similarity.indptr))
     kept = recommendable[similarity.indices] & (similarity.indices != rows)
-    rows, columns, scores = rows[kept], similarity.indices[kept], similarity.data[kept]
-    order = np.lexsort((columns, -scores, rows))
-    rows, columns, scores = rows[order], columns[order], scores[order]
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    best = np.full((similarity.shape[0], n), NO_TRACK, np.int32)
-    best_scores = np.zeros(best.shape, np.float32)
-    is_listed = rank < n
-    best[rows[is_listed], rank[is_listed]] = columns[is_listed]
-    best_scores[rows[is_listed], rank[is_listed]] = scores[is_listed]
-    return best, best_scores
+    shape = (similarity.shape[0], n)
+    return first_of_rows(rows[kept], similarity.indices[kept], similarity.data[kept], shape)
 
 
 def _entries(matrix: csr_array, kept: Flags) -> csr_array:

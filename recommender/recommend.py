@@ -24,6 +24,7 @@ from rich.progress import track
 from recommender.artist_caps import ArtistCaps
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
+from recommender.explanations import explain
 from recommender.fallback import DEFAULT_COLD_START, MODEL, SOURCES, learn_fallback, recommend_lists
 from recommender.generations import is_same, next_generated_at, supersede
 from recommender.interactions import Interactions, read_interactions
@@ -31,7 +32,7 @@ from recommender.metrics import LIST_LENGTH
 from recommender.models import NO_TRACK, FittedModel
 from recommender.panel import POPULARITY
 from recommender.registry import LoadedModel, open_registry
-from recommender.rows import list_columns, replace_rows
+from recommender.rows import id_lists, list_columns, replace_rows
 from recommender.split import caps_of
 from recommender.tables import create_tables
 from warehouse.ops.run_record import RunRecord
@@ -216,6 +217,8 @@ def _recommend(
         users, ranks, tracks = list_columns(
             interactions.user_ids[rows], lists.tracks, interactions.track_ids
         )
+        by_model = np.where(lists.sources == SOURCES.index(MODEL), lists.tracks, NO_TRACK)
+        reasons = explain(model, interactions.plays[rows], by_model)
         yield pa.table(
             {
                 "user_id": users,
@@ -224,6 +227,7 @@ def _recommend(
                 "score": lists.scores[is_listed],
                 "source": names,
                 "model_version": pc.if_else(is_own, version, _NO_VERSION),
+                "because": id_lists(reasons[is_listed], interactions.track_ids),
             }
         )
 

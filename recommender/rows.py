@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 from psycopg import sql
@@ -36,6 +37,20 @@ def list_columns(owner_ids: Ids, tracks: Tracks, track_ids: Ids) -> tuple[Ids, A
     is_listed = tracks != NO_TRACK
     owners, places = np.nonzero(is_listed)
     return owner_ids[owners], places + 1, track_ids[tracks[is_listed]]
+
+
+def id_lists(tracks: Tracks, track_ids: Ids) -> pa.ListArray:
+    """Makes a value of each row of tracks: the ids of those that there are, null for none.
+
+    Args:
+        tracks: Columns of tracks (m, n), filled with `NO_TRACK`.
+        track_ids: The track of each column.
+    """
+    is_there = tracks != NO_TRACK
+    counts = is_there.sum(axis=1)
+    ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    values = pa.array(track_ids[tracks[is_there]], pa.string())
+    return pa.ListArray.from_arrays(ends, values, mask=pa.array(counts == 0))
 
 
 def replace_rows(
@@ -65,6 +80,9 @@ def replace_rows(
         rows = part
         for name, value in {**key, **constants}.items():
             rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+        for place, field in enumerate(rows.schema):
+            if pa.types.is_list(field.type):
+                rows = rows.set_column(place, field.name, _array_literals(rows.column(place)))
         text = io.BytesIO()
         pa.csv.write_csv(rows, text, pa.csv.WriteOptions(include_header=False))
         statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
@@ -73,3 +91,12 @@ def replace_rows(
         )
         with connection.cursor().copy(statement) as copy:
             copy.write(text.getbuffer())
+
+
+def _array_literals(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists of text as PostgreSQL reads arrays; CSV has none."""
+    column = lists.combine_chunks()
+    quoted = pc.replace_substring_regex(column.values, r'(["\\])', r"\\\1")
+    quoted = pc.binary_join_element_wise('"', quoted, '"', "")
+    parts = pa.ListArray.from_arrays(column.offsets, quoted, mask=column.is_null())
+    return pc.binary_join_element_wise("{", pc.binary_join(parts, ","), "}", "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import psycopg
 
-from warehouse.database import create_schema
+from warehouse.database import add_column, create_schema
 
 SCHEMA = "recommendations"
 
@@ -32,7 +32,8 @@ _STATEMENTS = (
         primary key (for_date, source_name)
     )
     """,
-    # source says where a track comes from: model, fold_in, genre_popularity, popularity
+    # source says where a track comes from: model, fold_in, genre_popularity, popularity; because
+    # names the tracks of the user that weigh most in it, null where the model cannot say
     """
     create table if not exists recommendations.recommendations (
         for_date date not null,
@@ -45,6 +46,7 @@ _STATEMENTS = (
         model_version text,
         data_cutoff timestamptz not null,
         generated_at timestamptz not null,
+        because text[],
         primary key (for_date, source_name, user_id, rank)
     )
     """,
@@ -185,3 +187,6 @@ def create_tables(connection: psycopg.Connection) -> None:
     create_schema(connection, SCHEMA)
     for statement in _STATEMENTS:
         connection.execute(statement)
+    # made by a version that gave no reasons
+    for table in ("recommendations", "superseded_recommendations"):
+        add_column(connection, SCHEMA, table, "because", "text[]")

@@ -120,13 +120,18 @@ class UsersParameters(UserParameters):
     )
 
 
-class Track(BaseModel):
-    """A track of a list, named as far as the warehouse knows it."""
+class NamedTrack(BaseModel):
+    """A track, named as far as the warehouse knows it."""
 
-    rank: int = Field(description="From 1, the best; one that was deleted since leaves a gap.")
     track_id: str
     track_name: str | None = Field(description="Null when only listens name the track.")
     artist_name: str | None
+
+
+class Track(NamedTrack):
+    """A track of a list."""
+
+    rank: int = Field(description="From 1, the best; one that was deleted since leaves a gap.")
 
 
 class RecommendedTrack(Track):
@@ -145,6 +150,11 @@ class RecommendedTrack(Track):
     album_title: str | None
     duration_seconds: int | None
     genre_names: str | None = Field(description="Separated by commas.")
+    because: list[NamedTrack] | None = Field(
+        description="The one or two tracks of the user's own that weigh most in the score, the "
+        "weightiest first, as in “because you played …”. Null where the model cannot say, and for "
+        "what no model recommends."
+    )
 
 
 class SimilarTrack(Track):
@@ -207,6 +217,9 @@ _LIST_EXAMPLE: dict[str, Any] = {
             "rank": 1,
             "score": 3.8127,
             "source": "model",
+            "because": [
+                {"track_id": _TRACK_EXAMPLE, "track_name": "way", "artist_name": "Charles Ward"}
+            ],
         }
     ],
 }

@@ -102,7 +102,12 @@ class Database:
                         rows = await _execute(connection, statement, parameters, deadline)
                     finally:
                         broken = connection.closed
-            except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
+            except (
+                errors.UndefinedTable,
+                # of a version that has them with the next lists
+                errors.UndefinedColumn,
+                errors.InvalidSchemaName,
+            ) as error:
                 self._complain(error)
                 raise ProblemError(NOT_READY, NOT_READY.example) from error
             except (psycopg.OperationalError, errors.InsufficientPrivilege) as error:

@@ -16,7 +16,6 @@ from serving.contract import (
     ListParameters,
     PopularTrack,
     PopularTracks,
-    RecommendedTrack,
     SimilarTrack,
     SimilarTracks,
     TrackParameters,
@@ -98,12 +97,13 @@ _RECOMMENDATIONS = """,
         users.*,
         entries.*,
         tracks.*,
-        features.genre_names
+        features.genre_names,
+        reasons.*
     from batch
     cross join users
     left join lateral (
         (
-            select rank, track_id, score, source
+            select rank, track_id, score, source, because
             from recommendations.recommendations
             where
                 users.is_own
@@ -116,7 +116,7 @@ _RECOMMENDATIONS = """,
         )
         union all
         (
-            select rank, track_id, listener_count, 'popularity'
+            select rank, track_id, listener_count, 'popularity', null
             from recommendations.popular_tracks
             where
                 not users.is_own
@@ -144,6 +144,21 @@ _RECOMMENDATIONS = """,
             and track_id = entries.track_id
         limit 1
     ) as features on true
+    left join lateral (
+        select
+            array_agg(named.track_name order by played.place) as reason_names,
+            array_agg(named.artist_name order by played.place) as reason_artists
+        from unnest(entries.because) with ordinality as played (track_id, place)
+        left join lateral (
+            select track_name, artist_name
+            from marts.dim_tracks
+            where
+                source_name = %(source)s
+                and track_id = played.track_id
+                and is_current
+            limit 1
+        ) as named on true
+    ) as reasons on true
     order by users.place, entries.rank
 """
 
@@ -310,11 +325,17 @@ def _list_of(rows: list[dict[str, Any]]) -> UserRecommendations:
         fallback = "no_list" if first["is_known"] else "unknown_user"
         # no model made them
         first["model_version"] = None
-    return UserRecommendations(
-        **first,
-        fallback=fallback,
-        items=[RecommendedTrack(**row) for row in rows if row["rank"] is not None],
-    )
+    items = [row for row in rows if row["rank"] is not None]
+    for item in items:
+        if item["because"] is not None:
+            reasons = zip(
+                item["because"], item["reason_names"], item["reason_artists"], strict=True
+            )
+            item["because"] = [
+                {"track_id": track_id, "track_name": name, "artist_name": artist}
+                for track_id, name, artist in reasons
+            ]
+    return UserRecommendations.model_validate(first | {"fallback": fallback, "items": items})
 
 
 async def read_users(database: Database, wanted: ListParameters) -> ListedUsers:

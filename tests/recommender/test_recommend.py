@@ -115,6 +115,36 @@ def test_each_track_says_where_it_is_from(trained: House) -> None:
     assert {source: count for source, _, count in versions} == report.counts
 
 
+def test_each_track_of_the_model_says_which_played_tracks_led_to_it(trained: House) -> None:
+    # as an earlier version left the tables
+    for table in ("recommendations", "superseded_recommendations"):
+        trained.connection.execute(
+            f"alter table recommendations.{table} drop column because".encode()
+        )
+    trained.recommend()
+    assert trained.rows(
+        """
+        select source, cardinality(because), count(*) > 0
+        from recommendations.recommendations
+        group by 1, 2
+        order by 1, 2
+        """
+    ) == [("genre_popularity", None, True), ("model", 1, True), ("model", 2, True)]
+    unplayed = """
+        select count(*)
+        from recommendations.recommendations as listed, unnest(because) as reason
+        where not exists (
+            select from marts.fct_listens where user_id = listed.user_id and track_id = reason
+        )
+    """
+    assert trained.rows(unplayed) == [(0,)]
+    # what everybody plays says less of a taste than its own tracks
+    assert trained.rows(
+        "select count(*) > 100, count(*) filter (where because[1] like 'Rock-%%') = count(*)"
+        " from recommendations.recommendations where user_id like 'Rock-%%' and rank <= 10"
+    ) == [(True, True)]
+
+
 def test_the_shadow_and_the_popular_tracks_are_what_most_listen_to(trained: House) -> None:
     trained.recommend()
 

@@ -142,6 +142,11 @@ def fill(connection: psycopg.Connection) -> None:
     ):
         for rank, track_id in enumerate(tracks, 1):
             insert_recommendation(connection, day, user_id, rank, track_id, 1 / rank)
+    connection.execute(
+        "update recommendations.recommendations set because = array[%s, '8']"
+        " where user_id = %s and for_date = %s and rank = 1",
+        ("3", USER, DAY),
+    )
     for rank, (track_id, count) in enumerate((("2", 40), ("3", 30), (TRACK, 20)), 1):
         insert(
             connection,

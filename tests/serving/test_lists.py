@@ -32,7 +32,12 @@ from tests.serving.conftest import (
 )
 
 POPULAR = ["2", "3", TRACK]
-UNNAMED = {"album_title": None, "duration_seconds": None, "genre_names": None}
+UNNAMED = {
+    "album_title": None,
+    "duration_seconds": None,
+    "genre_names": None,
+    "because": None,
+}
 MANY = "/v1/recommendations"
 
 
@@ -73,6 +78,10 @@ def test_a_user_gets_the_latest_list_with_what_it_is_made_of(api: httpx.Client) 
                 "album_title": "Sea",
                 "duration_seconds": 201,
                 "genre_names": "Folk, Jazz",
+                "because": [
+                    {"track_id": "3", "track_name": "Red", "artist_name": "Eve"},
+                    {"track_id": "8", "track_name": None, "artist_name": None},
+                ],
             },
             {
                 "rank": 2,
@@ -203,6 +212,10 @@ def test_before_the_first_calculation_the_answer_is_to_come_back(
             assert int(response.headers["retry-after"]) > 0
         insert_batch(connection, DAY)
         insert(connection, "marts.dim_users", user_id=USER)
+        # lists of an earlier version gave no reasons
+        connection.execute("alter table recommendations.recommendations drop column because")
+        problem(client.get(LIST), 503, "not-ready")
+        create_tables(connection)
         assert tracks(client.get(LIST)) == []
         assert client.get("/readyz").json() == {"status": "ready", "latest_date": "2026-03-02"}
 
