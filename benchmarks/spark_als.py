@@ -14,11 +14,14 @@ import argparse
 import resource
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 from scipy.sparse import coo_array, csr_array
 from spark_als import SPARK_ALS_64, SparkAls
 
@@ -36,6 +39,7 @@ FITS: dict[str, Callable[[csr_array, int], FittedModel]] = {
 }
 COLUMNS: tuple[Metric, ...] = (("ndcg", 10), ("ndcg", 20), ("recall", 20))
 PLAYS_OF_USER, PLAYS_OF_TRACK = 50, 100
+_SAMPLING_SECONDS = 0.2
 
 
 def main() -> None:
@@ -77,18 +81,41 @@ def _print_quality(folder: Path) -> None:
 
 def _fit(name: str, count: int) -> None:
     plays = _random_plays(count)
-    wall = time.perf_counter()
-    mine, children = _usage(resource.RUSAGE_SELF), _usage(resource.RUSAGE_CHILDREN)
-    FITS[name](plays, 1)
-    wall = time.perf_counter() - wall
-    mine_after, children_after = _usage(resource.RUSAGE_SELF), _usage(resource.RUSAGE_CHILDREN)
-    of_spark = children_after[0] - children[0]
-    cpu = mine_after[0] - mine[0] + of_spark
+    wall, own = time.perf_counter(), time.process_time()
+    with _sampled_children() as children:
+        FITS[name](plays, 1)
+    wall, own = time.perf_counter() - wall, time.process_time() - own
+    of_spark = sum(cpu for cpu, _ in children.values())
+    memory_of_spark = sum(memory for _, memory in children.values())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"| {plays.nnz:,} | {name} | {wall:.0f} | {cpu:.0f} | {of_spark:.0f} |"
-        f" {mine_after[1]:.0f} | {children_after[1]:.0f} |",
+        f"| {plays.nnz:,} | {name} | {wall:.0f} | {own + of_spark:.0f} | {of_spark:.0f} |"
+        f" {memory:.0f} | {memory_of_spark:.0f} |",
         flush=True,
     )
+
+
+@contextmanager
+def _sampled_children() -> Iterator[dict[int, tuple[float, float]]]:
+    """CPU seconds and peak MB of the processes below this one, by id: nobody waits for Java."""
+    found: dict[int, tuple[float, float]] = {}
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(_SAMPLING_SECONDS):
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    times, memory = child.cpu_times(), child.memory_info().rss / 1024**2
+                    _, peak = found.get(child.pid, (0.0, 0.0))
+                    found[child.pid] = times.user + times.system, max(peak, memory)
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        sampler.join()
 
 
 def _random_plays(count: int) -> csr_array:
@@ -101,12 +128,6 @@ def _random_plays(count: int) -> csr_array:
         generator.choice(tracks, count, p=popularity / popularity.sum()),
     )
     return csr_array(coo_array((np.ones(count, np.float32), pairs), shape=(users, tracks)))
-
-
-def _usage(whose: int) -> tuple[float, float]:
-    """CPU seconds, and the peak memory in MB."""
-    used = resource.getrusage(whose)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class _Move:
     successor: Version | None
     reason: str
     decision: Decision | None = None
+    metric: str = "ndcg@20"
 
 
 def apply_decision(
@@ -83,6 +84,23 @@ def apply_decision(
         _move_champion(registry, champion, challenger)
     verdict = Verdict.PROMOTED if decision.promote else Verdict.REFUSED
     _record(connection, _Move(verdict, "gate", champion, challenger, decision.reason, decision))
+
+
+def promote_canary(
+    registry: Registry, connection: psycopg.Connection, challenger: Version, decision: Decision
+) -> None:
+    """Makes the challenger champion that served better than it.
+
+    Args:
+        registry: The registry.
+        connection: Connection that holds the run's lock.
+        challenger: Who served a share of the users.
+        decision: What came of it, in lift.
+    """
+    champion = registry.find(CHAMPION)
+    _move_champion(registry, champion, challenger)
+    promoted = (Verdict.PROMOTED, "canary", champion, challenger, decision.reason, decision)
+    _record(connection, _Move(*promoted, metric="lift"))
 
 
 def promote_first(registry: Registry, connection: psycopg.Connection, version: Version) -> None:
@@ -274,7 +292,7 @@ def _record(connection: psycopg.Connection, move: _Move) -> None:
             move.champion.number if move.champion else None,
             move.successor.number if move.successor else None,
             move.reason,
-            "ndcg@20" if decision else None,
+            move.metric if decision else None,
             decision.difference if decision else None,
             decision.lower if decision else None,
             decision.upper if decision else None,

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recommender import registry as model_registry
+from recommender.canary import Canary, Comparison, read_canaries
 from recommender.champion import Rollback, plan_rollback, reconcile, roll_back
 from recommender.metrics import LIST_LENGTH
 from recommender.recommend import SOURCE_NAME, RecommendReport, recommend
@@ -82,6 +83,8 @@ def print_lists(report: RecommendReport) -> None:
         f"{sources or 'nowhere'}.",
         soft_wrap=True,
     )
+    if report.canary:
+        console.print(f"{report.canary.capitalize()}.", soft_wrap=True)
     if report.same_since:
         console.print(
             f"They are those of {report.same_since:%F %T} UTC, which stay: nothing was written.",
@@ -197,6 +200,7 @@ def list_models(settings: Settings, *, as_json: bool) -> None:
     """
     with connect(settings, "listenhouse models") as connection:
         models = _read_models(settings, connection)
+        canaries = read_canaries(connection, SOURCE_NAME) if models else []
     if as_json:
         click.echo(json.dumps(models, default=str, indent=2))
         return
@@ -218,6 +222,15 @@ def list_models(settings: Settings, *, as_json: bool) -> None:
             decision,
         )
     console.print(table)
+    for canary, comparison in canaries:
+        console.print(_canary_sentence(canary, comparison), soft_wrap=True)
+
+
+def _canary_sentence(canary: Canary, comparison: Comparison) -> str:
+    served = f"version {canary.challenger_version} for {canary.share:.0%} of the users"
+    if canary.ended_at is None:
+        return f"Canary since {canary.started_at:%F}: {served}; {comparison.sentence}."
+    return f"Canary {canary.started_at:%F} to {canary.ended_at:%F}: {served}. {canary.reason}"
 
 
 def _read_models(settings: Settings, connection: psycopg.Connection) -> list[dict[str, Any]]:

@@ -13,19 +13,28 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from recommender.artist_caps import ArtistCaps
+from recommender.canary import Canary, record_users, review_canary
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
 from recommender.explanations import explain
-from recommender.fallback import DEFAULT_COLD_START, MODEL, SOURCES, learn_fallback, recommend_lists
+from recommender.fallback import (
+    DEFAULT_COLD_START,
+    MODEL,
+    SOURCES,
+    Fallback,
+    learn_fallback,
+    recommend_lists,
+)
 from recommender.generations import is_same, next_generated_at, supersede
 from recommender.interactions import Interactions, read_interactions
 from recommender.metrics import LIST_LENGTH
@@ -63,6 +72,7 @@ class RecommendReport:
         user_count: Users with a list.
         short_list_count: Those among them whose list is short: the catalogue ended.
         model: The champion, in words; None where popularity was computed on the spot.
+        canary: The challenger that serves a share of the users, in words; None without one.
         counts: Recommendations by where they are from.
         data_cutoff: The boundary of the data, UTC.
         same_since: When the lists that the day had were made, where these are the same and so
@@ -73,6 +83,7 @@ class RecommendReport:
     user_count: int
     short_list_count: int
     model: str | None
+    canary: str | None
     counts: dict[str, int]
     data_cutoff: datetime
     same_since: datetime | None
@@ -89,6 +100,23 @@ class _Tally:
 
     short_lists: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Serving:
+    """Whose lists users get."""
+
+    champion: LoadedModel | None
+    canary: tuple[Canary, LoadedModel] | None
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the lists of all users have in common."""
+
+    popularity: FittedModel
+    fallback: Fallback
+    tally: _Tally = field(default_factory=_Tally)
 
 
 def recommend(
@@ -116,11 +144,21 @@ def recommend(
         create_tables(lock)
         registry = open_registry(settings, lock, SOURCE_NAME)
         reconcile(registry, lock)
+        # before the champion is loaded: the canary may become it
+        canary = review_canary(registry, lock, SOURCE_NAME, settings.canary_percent / 100)
         champion = load_champion(registry, lock)
         interactions = read_interactions(settings, SOURCE_NAME)
         day = for_date or interactions.data_cutoff.date()
-        caps = caps_of(interactions, settings.lists)
-        report = _write_day(lock, interactions, champion, caps, day)
+        context = _Context(
+            POPULARITY.fit(interactions.plays, seed=0),
+            learn_fallback(
+                interactions.plays,
+                interactions.user_genres,
+                interactions.recommendable,
+                caps_of(interactions, settings.lists),
+            ),
+        )
+        report = _write_day(lock, interactions, _Serving(champion, canary), context, day)
         _logger.info(
             "lists unchanged" if report.same_since else "lists written",
             for_date=str(day),
@@ -135,21 +173,27 @@ def recommend(
 def _write_day(
     connection: psycopg.Connection,
     interactions: Interactions,
-    champion: LoadedModel | None,
-    caps: ArtistCaps,
+    serving: _Serving,
+    context: _Context,
     day: date,
 ) -> RecommendReport:
     key = {"for_date": day, "source_name": interactions.source_name}
     cutoff = {"data_cutoff": interactions.data_cutoff}
-    tally = _Tally()
-    popularity = POPULARITY.fit(interactions.plays, seed=0)
+    champion, canary, tally = serving.champion, serving.canary, context.tally
+    in_canary = np.zeros(len(interactions.user_ids), dtype=bool)
+    if canary is not None:
+        in_canary = canary[0].serves(interactions.user_ids)
     same_since = None
     with connection.transaction() as writing:
         generated = cutoff | {"generated_at": next_generated_at(connection, key)}
         superseded = supersede(connection, key)
-        lists = _recommend(interactions, champion, popularity, caps, tally)
+        lists = _recommend(interactions, champion, np.flatnonzero(~in_canary), context)
+        if canary is not None:
+            own = np.flatnonzero(in_canary)
+            record_users(connection, canary[0], SOURCE_NAME, interactions.user_ids[own])
+            lists = chain(lists, _recommend(interactions, canary[1], own, context))
         replace_rows(connection, "recommendations", lists, key, generated)
-        shadow = _shadow(interactions, popularity)
+        shadow = _shadow(interactions, context.popularity)
         replace_rows(connection, "popularity_shadow", shadow, key, cutoff)
         popular_tracks = _popular_tracks(interactions)
         replace_rows(connection, "popular_tracks", [popular_tracks], key, cutoff)
@@ -168,41 +212,42 @@ def _write_day(
         user_count=len(interactions.user_ids),
         short_list_count=tally.short_lists,
         model=champion.version.label if champion else None,
+        canary=_described(*canary) if canary else None,
         counts=dict(tally.counts),
         data_cutoff=interactions.data_cutoff,
         same_since=same_since,
     )
 
 
+def _described(canary: Canary, challenger: LoadedModel) -> str:
+    return f"{challenger.version.label} serves {canary.share:.0%} of the users as a canary"
+
+
 def _recommend(
     interactions: Interactions,
-    champion: LoadedModel | None,
-    popularity: FittedModel,
-    caps: ArtistCaps,
-    tally: _Tally,
+    loaded: LoadedModel | None,
+    served: NDArray[np.int64],
+    context: _Context,
 ) -> Iterator[pa.Table]:
-    """The rows of `recommendations`, a batch of users at a time.
+    """The rows of `recommendations` of the users whom a model serves, a batch at a time.
 
-    A track that the champion names is from `model` when the user's first listen is no later than
-    the champion's data; a user who came later, and so is known by recent plays alone, is folded
-    in. Where popularity is the champion, or there is none, tracks are from `popularity`.
+    A track that the model names is from `model` when the user's first listen is no later than
+    the model's data; a user who came later, and so is known by recent plays alone, is folded
+    in. Where popularity is the model, or there is none, tracks are from `popularity`.
     """
-    model, version, cold_start = popularity, _NO_VERSION, DEFAULT_COLD_START
+    model, version, cold_start = context.popularity, _NO_VERSION, DEFAULT_COLD_START
     is_known = np.zeros(len(interactions.user_ids), dtype=bool)
-    if champion is not None:
-        model = in_catalogue(champion.model, champion.track_ids, interactions.track_ids)
-        version = pa.scalar(champion.version.number)
-        cold_start = champion.version.candidate.cold_start
-        trained_until = np.datetime64(champion.version.data_cutoff.replace(tzinfo=None))
+    if loaded is not None:
+        model = in_catalogue(loaded.model, loaded.track_ids, interactions.track_ids)
+        version = pa.scalar(loaded.version.number)
+        cold_start = loaded.version.candidate.cold_start
+        trained_until = np.datetime64(loaded.version.data_cutoff.replace(tzinfo=None))
         is_known = interactions.first_listened_at <= trained_until
     own_names = np.where(is_known, MODEL, FOLD_IN).astype(object)
-    fallback = learn_fallback(
-        interactions.plays, interactions.user_genres, interactions.recommendable, caps
-    )
-    for rows in _batches(interactions, "recommendations"):
+    for rows in _batches(served, "recommendations"):
         lists = recommend_lists(
             model,
-            fallback,
+            context.fallback,
             interactions.plays[rows],
             interactions.user_genres[rows],
             LIST_LENGTH,
@@ -212,8 +257,8 @@ def _recommend(
         is_own = (lists.sources == SOURCES.index(MODEL))[is_listed]
         names = np.array(SOURCES, dtype=object)[lists.sources[is_listed]]
         names[is_own] = own_names[rows][np.nonzero(is_listed)[0][is_own]]
-        tally.short_lists += int((is_listed.sum(axis=1) < LIST_LENGTH).sum())
-        tally.counts.update(names.tolist())
+        context.tally.short_lists += int((is_listed.sum(axis=1) < LIST_LENGTH).sum())
+        context.tally.counts.update(names.tolist())
         users, ranks, tracks = list_columns(
             interactions.user_ids[rows], lists.tracks, interactions.track_ids
         )
@@ -234,7 +279,7 @@ def _recommend(
 
 def _shadow(interactions: Interactions, popularity: FittedModel) -> Iterator[pa.Table]:
     """The rows of `popularity_shadow`, a batch of users at a time."""
-    for rows in _batches(interactions, "popularity shadow"):
+    for rows in _batches(np.arange(len(interactions.user_ids)), "popularity shadow"):
         lists, _ = popularity.recommend(
             interactions.plays[rows], LIST_LENGTH, interactions.recommendable
         )
@@ -257,9 +302,9 @@ def _popular_tracks(interactions: Interactions) -> pa.Table:
     )
 
 
-def _batches(interactions: Interactions, description: str) -> Iterator[slice]:
+def _batches(users: NDArray[np.int64], description: str) -> Iterator[NDArray[np.int64]]:
     """Rows of users, with a progress bar where a terminal watches."""
-    starts = range(0, len(interactions.user_ids), BATCH_USERS)
+    starts = range(0, len(users), BATCH_USERS)
     terminal = Console(stderr=True)
     for start in track(starts, description, console=terminal, disable=not sys.stderr.isatty()):
-        yield slice(start, start + BATCH_USERS)
+        yield users[start : start + BATCH_USERS]

@@ -3,7 +3,7 @@
 In: a connection. Out: tables that exist. `recommendations`, `popularity_shadow`,
 `popular_tracks` and `batches` hold the newest lists of each day; the lists that a day had before
 are in `superseded_recommendations` and so on. `similar_tracks` holds what the last training found;
-`trainings`, `evaluations` and `promotions` are append-only.
+`trainings`, `evaluations`, `promotions` and `canaries` are append-only.
 """
 
 from __future__ import annotations
@@ -99,6 +99,35 @@ _STATEMENTS = (
         like recommendations.popular_tracks,
         generated_at timestamptz not null,
         primary key (for_date, source_name, generated_at, rank)
+    )
+    """,
+    # a challenger that serves a share of the users; of a source at most one without an end
+    # outcome: promoted, ended, abandoned
+    """
+    create table if not exists recommendations.canaries (
+        canary_id uuid primary key,
+        source_name text not null,
+        champion_version text not null,
+        challenger_version text not null,
+        share real not null,
+        outcome text,
+        reason text,
+        code_version text not null,
+        started_at timestamptz not null,
+        ended_at timestamptz
+    )
+    """,
+    """
+    create unique index if not exists canaries_source_name
+    on recommendations.canaries (source_name) where ended_at is null
+    """,
+    # whom it serves
+    """
+    create table if not exists recommendations.canary_users (
+        canary_id uuid not null references recommendations.canaries,
+        source_name text not null,
+        user_id text not null,
+        primary key (canary_id, user_id)
     )
     """,
     """

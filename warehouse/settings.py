@@ -348,6 +348,13 @@ class Settings(BaseSettings):
     )
     retrain: RetrainTriggers = RetrainTriggers()
     lists: ListRules = ListRules()
+    canary_percent: int = Field(
+        default=0,
+        ge=0,
+        le=50,
+        description="Users in percent who are served by a challenger that the gate refused, until "
+        "what they play decides; 10, say. 0 for none.",
+    )
     serving_port: _Port = Field(default=8430, description="TCP port of the recommendations API.")
     serving_database_url: _DatabaseUrl | None = Field(
         default=None,

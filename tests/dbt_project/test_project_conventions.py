@@ -49,6 +49,8 @@ OPS_TABLES = (
 )
 RECOMMENDATION_TABLES = (
     "batches",
+    "canaries",
+    "canary_users",
     "evaluations",
     "popular_tracks",
     "popularity_shadow",
@@ -104,6 +106,8 @@ KEYS_OF_TABLES = {
         "recommendations.batches",
         "recommendations.superseded_batches",
     ),
+    "stg_recommendations__canaries": ("recommendations.canaries",),
+    "stg_recommendations__canary_users": ("recommendations.canary_users",),
     "stg_recommendations__evaluations": ("recommendations.evaluations",),
     "stg_recommendations__popularity_shadow": (
         "recommendations.popularity_shadow",

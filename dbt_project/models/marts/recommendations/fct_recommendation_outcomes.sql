@@ -223,6 +223,7 @@ listed as (
         user_id,
         track_id,
         case when rank = 1 then list_source end as list_source,
+        model_version,
         1 as recommended,
         0 as shadowed
     from recommendations
@@ -236,6 +237,7 @@ listed as (
         user_id,
         track_id,
         null as list_source,
+        null as model_version,
         0 as recommended,
         1 as shadowed
     from popularity_shadow
@@ -250,6 +252,7 @@ compared as (
         listed.generated_at,
         listed.user_id,
         max(listed.list_source) as list_source,
+        max(listed.model_version) as model_version,
         sum(listed.recommended) as recommended_count,
         sum(case when heard.track_id is not null then listed.recommended else 0 end)
             as converted_count,
@@ -283,7 +286,9 @@ final as (
         compared.source_name,
         cast(compared.for_date as date) as for_date,
         compared.user_id,
-        open_windows.model_version,
+        -- a canary serves some users of a batch, where it has a say
+        coalesce(compared.model_version, open_windows.model_version)
+            as model_version,
 
         -- attributes
         compared.list_source,
