@@ -259,27 +259,28 @@ def _begin(
     champion, challenger = registry.find(CHAMPION), registry.find(CHALLENGER)
     if champion is None or challenger is None or not _may_serve(connection, challenger):
         return None
-    canary = Canary(
-        uuid4(), champion.number, challenger.number, share, datetime.now(UTC), None, None, None
-    )
-    connection.execute(
+    # by the clock of the database, as the time of the lists
+    cursor = connection.cursor(row_factory=class_row(Canary)).execute(
         """
         insert into recommendations.canaries (
             canary_id, source_name, champion_version, challenger_version, share, code_version,
             started_at
         )
-        values (%s, %s, %s, %s, %s, %s, %s)
+        values (%s, %s, %s, %s, %s, %s, clock_timestamp())
+        returning
+            canary_id, champion_version, challenger_version, share, started_at, ended_at, outcome,
+            reason
         """,
         (
-            canary.canary_id,
+            uuid4(),
             source_name,
-            canary.champion_version,
-            canary.challenger_version,
+            champion.number,
+            challenger.number,
             share,
             package_version("listenhouse"),
-            canary.started_at,
         ),
     )
+    [canary] = cursor.fetchall()
     _logger.info("canary begun", challenger=challenger.number, share=share)
     return canary
 
@@ -321,10 +322,11 @@ def _load(
 def _end(connection: psycopg.Connection, canary: Canary, outcome: Outcome, reason: str) -> None:
     connection.execute(
         """
-        update recommendations.canaries set ended_at = %s, outcome = %s, reason = %s
+        update recommendations.canaries
+        set ended_at = clock_timestamp(), outcome = %s, reason = %s
         where canary_id = %s
         """,
-        (datetime.now(UTC), outcome, reason, canary.canary_id),
+        (outcome, reason, canary.canary_id),
     )
     _logger.info("canary over", challenger=canary.challenger_version, outcome=outcome, cause=reason)
 
