@@ -107,6 +107,8 @@ class Endpoint:
                 hints[name] = {"data_type": "timestamp", "timezone": False, "precision": 6}
             elif pa.types.is_integer(type_):
                 hints[name] = {"data_type": "bigint"}
+            elif pa.types.is_floating(type_):
+                hints[name] = {"data_type": "double"}
             else:
                 hints[name] = {"data_type": "json" if name in self.json_fields else "text"}
         hints[ROW_HASH] = {"data_type": "text"}
@@ -116,6 +118,8 @@ class Endpoint:
 def _arrow_type(type_: msgspec.inspect.Type) -> pa.DataType:
     if _has(type_, msgspec.inspect.IntType):
         return pa.int64()
+    if _has(type_, msgspec.inspect.FloatType):
+        return pa.float64()
     if _has(type_, msgspec.inspect.DateTimeType):
         return pa.timestamp("us")
     if _has(type_, msgspec.inspect.StrType) or _has(type_, msgspec.inspect.ListType):

@@ -229,24 +229,15 @@ def _decode_record_by_record(endpoint: Endpoint, body: bytes, max_rows: int | No
     total, size, elements = _split(endpoint, body, max_rows)
     page = Page(total=total, records=[], size=size)
     for served in elements:
-        try:
-            record, undeclared = _decode_record(endpoint, served)
-        except (msgspec.ValidationError, ValueError, RecursionError) as error:
-            verbatim = served.decode("utf-8", errors="backslashreplace")
-            value = _readable_fields(endpoint, verbatim)
-            page.rejected.append(
-                RejectedRecord(
-                    record=verbatim,
-                    reason=_reason(error),
-                    key=_readable_key(endpoint, value),
-                    person_id=_readable_person(endpoint, value),
-                )
-            )
-        else:
-            if undeclared:
-                page.undeclared[len(page.records)] = undeclared
-                page.served[len(page.records)] = served.decode()
-            page.records.append(record)
+        decoded = decode_record(endpoint, served)
+        if isinstance(decoded, RejectedRecord):
+            page.rejected.append(decoded)
+            continue
+        record, undeclared = decoded
+        if undeclared:
+            page.undeclared[len(page.records)] = undeclared
+            page.served[len(page.records)] = served.decode()
+        page.records.append(record)
     return page
 
 
@@ -406,8 +397,32 @@ def _reason(error: Exception) -> str:
 _TOO_DEEP = f"Nested more than {MAX_DEPTH} levels deep"
 
 
-def _decode_record(endpoint: Endpoint, served: bytes) -> tuple[Record, dict[str, Any]]:
-    """Decodes one element of a page: its declared fields, and the others apart."""
+def decode_record(
+    endpoint: Endpoint, served: bytes
+) -> tuple[Record, dict[str, Any]] | RejectedRecord:
+    """Decodes one record.
+
+    Args:
+        endpoint: Whose record it is.
+        served: The record as it came.
+
+    Returns:
+        Its declared fields, and the others apart; or why it does not fit.
+    """
+    try:
+        return _decode_fitting(endpoint, served)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        verbatim = served.decode("utf-8", errors="backslashreplace")
+        value = _readable_fields(endpoint, verbatim)
+        return RejectedRecord(
+            record=verbatim,
+            reason=_reason(error),
+            key=_readable_key(endpoint, value),
+            person_id=_readable_person(endpoint, value),
+        )
+
+
+def _decode_fitting(endpoint: Endpoint, served: bytes) -> tuple[Record, dict[str, Any]]:
     if len(served) > MAX_RECORD_BYTES:
         raise ValueError(f"The record is longer than {MAX_RECORD_BYTES // 1_000_000} MB")
     if not _says_nul(served):

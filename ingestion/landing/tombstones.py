@@ -67,14 +67,19 @@ class Tombstones:
             for position, record in enumerate(page.records)
             if not self.cover(getattr(record, endpoint.person))
         ]
-        rejected = [record for record in page.rejected if not self._cover_rejected(record)]
+        rejected = [record for record in page.rejected if not self.cover_rejected(record)]
         return replace(
             page.select(kept),
             rejected=rejected,
             forgotten=page.row_count - len(kept) - len(rejected),
         )
 
-    def _cover_rejected(self, record: RejectedRecord) -> bool:
+    def cover_rejected(self, record: RejectedRecord) -> bool:
+        """Whether a record that does not fit is of a person who was forgotten.
+
+        Args:
+            record: By the id that can be read of it, else by the addresses in it.
+        """
         if record.person_id is not None:
             return self.cover(record.person_id)
         # as it is written, too: marks of versions before 1.0.0 are of that

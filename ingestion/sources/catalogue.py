@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ingestion.crawl.decoding import person_of_rejected
 from ingestion.endpoint import Endpoint
-from ingestion.sources import moovitamix, spotify
+from ingestion.sources import events, moovitamix, spotify
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Source:
         schema: Where it lands.
         endpoints: Its landing tables.
         is_crawled: Whether it is read whole each day, as versions of records; otherwise it is a
-            list of events, and people import it.
+            list of events, which are imported or consumed.
         filed_under: Whose a rejected record of an import is, by what it is filed under.
     """
 
@@ -70,6 +70,12 @@ SOURCES = {
             spotify.ENDPOINTS,
             is_crawled=False,
             filed_under=spotify.owner_of_rejected,
+        ),
+        Source(
+            events.SOURCE_NAME,
+            events.LANDING_SCHEMA,
+            events.ENDPOINTS,
+            is_crawled=False,
         ),
     )
 }
