@@ -83,10 +83,12 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     | dict.fromkeys(
         ("streams", "account_streams", "rejected_records"),
         "an export comes when somebody asks for it",
-    ),
+    )
+    | dict.fromkeys(("listens", "offsets"), "events come when somebody listens"),
     "unused_sources": {
         "withdrawn_crawls": "a trace for people; it is not there before the first withdrawal",
         "rejected_records": "those of imports are for who imported; prune and forget know them",
+        "offsets": "of the consumer, which moves them with the events; they check themselves",
         "popular_tracks": SERVED,
         "similar_tracks": SERVED,
         "superseded_popular_tracks": "what was served before; nothing is judged by it",

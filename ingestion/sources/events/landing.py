@@ -57,7 +57,6 @@ _STATEMENTS = (
     """,
     "create index if not exists listens_landed_at on raw_events.listens (landed_at)",
     "create index if not exists listens_user_id on raw_events.listens (user_id)",
-    # message_count = landed_count + duplicate_count + rejected_count + forgotten_count
     """
     create table if not exists raw_events.offsets (
         topic text not null,
@@ -69,7 +68,8 @@ _STATEMENTS = (
         rejected_count bigint not null default 0,
         forgotten_count bigint not null default 0,
         updated_at timestamptz not null default now(),
-        primary key (topic, partition_number)
+        primary key (topic, partition_number),
+        check (message_count = landed_count + duplicate_count + rejected_count + forgotten_count)
     )
     """,
 )
@@ -237,30 +237,24 @@ def _decode(
     messages: Sequence[Message], tombstones: Tombstones | None
 ) -> tuple[list[_Row], list[RejectedRecord], dict[int, Figures]]:
     """Events as rows, what is none, and how many of each partition were dropped."""
-    rows, rejected = [], []
-    counts: dict[str, Counter[int]] = {
-        name: Counter() for name in ("messages", "rejected", "forgotten")
-    }
+    rows, rejected, found = [], [], dict[int, Counter[str]]()
     for message in messages:
-        counts["messages"][message.partition] += 1
+        counts = found.setdefault(message.partition, Counter(messages=0))
+        counts["messages"] += 1
         decoded = decode_record(LISTENS, message.value or b"")
         if isinstance(decoded, RejectedRecord):
             if tombstones is not None and tombstones.cover_rejected(decoded):
-                counts["forgotten"][message.partition] += 1
+                counts["forgotten"] += 1
             else:
-                counts["rejected"][message.partition] += 1
+                counts["rejected"] += 1
                 rejected.append(decoded)
             continue
-        event, details = decoded
-        row = _row(event, details, message)
+        row = _row(*decoded, message)
         if tombstones is not None and tombstones.cover(row.user_id):
-            counts["forgotten"][message.partition] += 1
+            counts["forgotten"] += 1
         else:
             rows.append(row)
-    figures = {
-        number: Figures(count, rejected=counts["rejected"][number], forgotten=counts["forgotten"][number])
-        for number, count in counts["messages"].items()
-    }
+    figures = {number: Figures(**counts) for number, counts in found.items()}
     return rows, rejected, figures
 
 

@@ -1,4 +1,4 @@
-{{ config(meta={'changed_at': ['landed_at']}) }}
+{{ config(materialized='ephemeral', meta={'changed_at': ['landed_at']}) }}
 
 with
 

@@ -25,8 +25,8 @@ first_plays as (
 
 ),
 
--- as the API describes them, from the first play on: a version that began before it would be one
--- that incremental builds have passed
+-- as the API describes them, from the first play on: incremental builds have passed
+-- what began before
 played as (
 
     select
@@ -49,12 +49,10 @@ played as (
         tracks.valid_to
     from first_plays
     inner join tracks
-        on
-            first_plays.track_id = tracks.track_id
-            and (
-                tracks.valid_to is null
-                or tracks.valid_to > first_plays.first_landed_at
-            )
+        on first_plays.track_id = tracks.track_id
+    where
+        tracks.valid_to is null
+        or tracks.valid_to > first_plays.first_landed_at
 
 )
 

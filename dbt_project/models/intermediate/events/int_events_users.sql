@@ -25,8 +25,8 @@ first_plays as (
 
 ),
 
--- as the API describes them, from the first play on: a version that began before it would be one
--- that incremental builds have passed
+-- as the API describes them, from the first play on: incremental builds have passed
+-- what began before
 played as (
 
     select
@@ -45,12 +45,10 @@ played as (
         users.valid_to
     from first_plays
     inner join users
-        on
-            first_plays.user_id = users.user_id
-            and (
-                users.valid_to is null
-                or users.valid_to > first_plays.first_landed_at
-            )
+        on first_plays.user_id = users.user_id
+    where
+        users.valid_to is null
+        or users.valid_to > first_plays.first_landed_at
 
 )
 
