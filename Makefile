@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock run test programs demo stop clean lint format cov docs site pages benchmark drill mutate tree lake notebooks dlt-dashboard airflow airflow-test spark spark-test audit sbom manifest slim image notes
+.PHONY: help lock run test programs demo stop clean lint format cov docs site pages benchmark drill mutate tree lake notebooks dlt-dashboard airflow airflow-test spark spark-test kafka broker audit sbom manifest slim image notes
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -15,6 +15,7 @@ test: programs lint ## Run everything that CI runs, and install first what it ne
 
 programs: .venv/dev ## Install Chromium, promtool and what else tests need, where this machine lets us
 	@python -m tests.programs
+	@! command -v mvn > /dev/null || $(MAKE) --silent kafka/jars/fetched
 
 demo: .venv/demo ## Live 45 days of the simulated world in .listenhouse/demo, apart from your data (DAYS=45)
 	@python -m demo --days $(or $(DAYS),45)
@@ -25,7 +26,7 @@ stop: .venv/run ## Stop the database and the simulator; the data stays
 clean: ## Stop and delete everything that was made here: data, environment, caches
 	@[ ! -x .venv/bin/listenhouse ] || .venv/bin/listenhouse down || true
 	@[ ! -d .listenhouse/demo ] || LISTENHOUSE_HOME=.listenhouse/demo .venv/bin/listenhouse down || true
-	@rm -rf .listenhouse .venv orchestration/airflow/.venv spark/.venv spark/jars .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
+	@rm -rf .listenhouse .venv orchestration/airflow/.venv spark/.venv spark/jars kafka/jars .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage *.egg-info logs sbom.cdx.json site target test-report.jsonl .listenhouse-tests
 
 lint: .venv/dev ## Check style, dependencies, types and SQL
 	@ruff check && ruff format --check && deptry . && lint-imports --no-logo
@@ -69,6 +70,11 @@ spark: .venv/lake spark/.venv/installed ## Install dbt for Spark into an environ
 
 spark-test: .venv/dev spark ## Build on PostgreSQL and on Spark, and compare: every mart, row for row
 	@python -m pytest -q -p no:cacheprovider -o pythonpath=spark/als spark/tests
+
+kafka: .venv/kafka kafka/jars/fetched ## Install what streams need, and fetch Kafka's jars for a broker to try them with (takes Java and Maven)
+
+broker: kafka ## Run a Kafka broker on this machine until Ctrl-C
+	@python -m tools.kafka_broker
 
 tree: ## Show the folders of the repository
 	@git ls-files | xargs -n 1 dirname | sort -u | sed -e 's|[^/]*/|  |g'
@@ -135,6 +141,10 @@ install = { ! $(1)/bin/pip config list | grep -q index-url && $(UV) 2>/dev/null;
 	@$(call install,.venv,--require-hashes -r requirements-lake.lock)
 	@touch $@
 
+.venv/kafka: .venv/run requirements-kafka.lock
+	@$(call install,.venv,--require-hashes -r requirements-kafka.lock)
+	@touch $@
+
 .venv/notebooks: .venv/run requirements-notebooks.lock
 	@$(call install,.venv,--require-hashes -r requirements-notebooks.lock)
 	@$(call install,.venv,--no-build-isolation -e examples/own_model)
@@ -149,6 +159,10 @@ orchestration/airflow/.venv/installed: orchestration/airflow/requirements.lock
 	@$(call install,orchestration/airflow/.venv,--require-hashes -r $<)
 	@touch $@
 
+kafka/jars/fetched: kafka/pom.xml
+	@mvn --quiet --batch-mode --strict-checksums --file kafka/pom.xml dependency:copy-dependencies
+	@touch $@
+
 spark/.venv/installed: spark/requirements.lock spark/pom.xml
 	@$(PYTHON) -m venv spark/.venv
 	@$(call install,spark/.venv,--require-hashes -r $<)
@@ -161,8 +175,9 @@ LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew
 	@echo uv | $(COMPILE) - -o requirements-uv.lock
 	@$(LOCK) -o requirements.lock
-	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev --extra demo --extra lake --extra notebooks
+	@$(LOCK) -o requirements-dev.lock -c requirements.lock --extra dev --extra demo --extra kafka --extra lake --extra notebooks
 	@$(LOCK) -o requirements-demo.lock -c requirements-dev.lock --extra demo
+	@$(LOCK) -o requirements-kafka.lock -c requirements-dev.lock --extra kafka
 	@$(LOCK) -o requirements-lake.lock -c requirements-dev.lock --extra lake
 	@$(LOCK) -o requirements-notebooks.lock -c requirements-dev.lock --extra notebooks
 	@$(LOCK) -o requirements-audit.lock -c requirements-dev.lock --extra audit

@@ -29,7 +29,14 @@ from warehouse.settings import read_settings
 
 _SECTIONS = {
     "Every day": (day.run, day.steps, day.runs, day.heartbeat),
-    "Services": (services.up, services.status, services.url, services.serve, services.down),
+    "Services": (
+        services.up,
+        services.status,
+        services.url,
+        services.serve,
+        services.consume,
+        services.down,
+    ),
     "Health": (watching.check, watching.pages, watching.alerts, watching.metrics),
     "Recommendations": (
         recommendations.recommend,

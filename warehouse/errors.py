@@ -46,6 +46,10 @@ class EmbeddedPostgresError(DatabaseError):
     """The embedded PostgreSQL cannot be created, started or stopped."""
 
 
+class KafkaError(ListenhouseError):
+    """Kafka cannot be reached, or refuses."""
+
+
 class SimulatorError(ListenhouseError):
     """The simulator cannot be started."""
 

@@ -403,6 +403,20 @@ class Settings(BaseSettings):
         "that nobody declared.",
     )
 
+    kafka: str | None = Field(
+        default=None,
+        description="Kafka brokers as `host:port`, separated by commas. Without them, nothing is "
+        "streamed.",
+    )
+    kafka_config: _Path | None = Field(
+        default=None,
+        description="File with properties of the Kafka client, one `name=value` on each line, such "
+        "as those of TLS and SASL.",
+    )
+    events_topic: str = Field(
+        default="listens", description="Kafka topic that `listenhouse consume` reads."
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -1,4 +1,4 @@
-"""What runs: `up`, `down`, `status`, `url`, `serve`."""
+"""What runs: `up`, `down`, `status`, `url`, `serve`, `consume`."""
 
 from __future__ import annotations
 
@@ -69,6 +69,19 @@ def serve(host: str, port: int | None, workers: int) -> None:
     settings = read_settings()
     with suppress(KeyboardInterrupt):
         api_server.serve(settings, host, port or settings.serving_port, workers)
+
+
+@click.command(epilog=examples("listenhouse consume", "listenhouse consume --until-end"))
+@click.option("--until-end", is_flag=True, help="Stop at the end of the topic.")
+@click.option(
+    "--accept-gap", is_flag=True, help="Go on where Kafka deleted events that were never landed."
+)
+def consume(until_end: bool, accept_gap: bool) -> None:
+    """Land listening events from Kafka until Ctrl-C, each exactly once."""
+    from ingestion.sources.events.consume_command import run_consumer  # noqa: PLC0415
+
+    end_on_sigterm()
+    run_consumer(read_settings(), until_end=until_end, accept_gap=accept_gap)
 
 
 def _show_status(settings: Settings) -> None:

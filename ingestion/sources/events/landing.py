@@ -178,6 +178,24 @@ def read_offsets(
         return dict(rows.fetchall())
 
 
+def move_offset(
+    connection: psycopg.Connection, topic: str, number: int, begun: int, first: int
+) -> None:
+    """Moves the offset of a partition past messages that Kafka no longer has.
+
+    Args:
+        connection: Connection to the warehouse.
+        topic: Where events are produced.
+        number: The partition.
+        begun: Where landing ended.
+        first: The first offset that Kafka has.
+
+    Raises:
+        SupersededError: Another consumer moved it meanwhile.
+    """
+    _advance(connection, (topic, number), (begun, first), Figures())
+
+
 def land_batch(
     connection: psycopg.Connection,
     settings: Settings,
