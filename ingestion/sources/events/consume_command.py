@@ -33,13 +33,13 @@ def run_consumer(settings: Settings, *, until_end: bool, accept_gap: bool) -> Fi
     """
     console = Console(markup=False, highlight=False, soft_wrap=True)
     with RunRecord(settings, "listenhouse consume").logged():
-        consumer = EventConsumer(settings, accept_gap=accept_gap)
+        consumer = EventConsumer(settings, until_end=until_end, accept_gap=accept_gap)
         try:
             if not until_end:
                 console.print(
                     f"Consuming {settings.events_topic} at {settings.kafka}. Ctrl-C stops it."
                 )
-            consumer.run(until_end=until_end, on_batch=_log)
+            consumer.run(_log)
         except KeyboardInterrupt:
             # a batch that was under way is rolled back, and comes again
             if until_end:
@@ -62,17 +62,15 @@ def _log(figures: Figures) -> None:
 
 
 def _show(console: Console, settings: Settings, figures: Figures) -> None:
-    dropped = {
-        "were landed before": figures.duplicates,
-        "are of people who were forgotten": figures.forgotten,
-        f"are no valid events and are in {LANDING_SCHEMA}.rejected_records, with the reason": (
-            figures.rejected
-        ),
+    others = {
+        "duplicates": figures.duplicates,
+        "of forgotten people": figures.forgotten,
+        f"rejected (the reasons are in {LANDING_SCHEMA}.rejected_records)": figures.rejected,
     }
-    told = "".join(f"; {count:,} {what}" for what, count in dropped.items() if count)
+    told = "".join(f", {count:,} {what}" for what, count in others.items() if count)
     console.print(
-        f"{figures.messages:,} messages of {settings.events_topic}, {figures.landed:,} of them new "
-        f"in {LANDING_SCHEMA}.listens{told}."
+        f"{figures.messages:,} messages of {settings.events_topic}: {figures.landed:,} new "
+        f"events{told}."
     )
     if figures.landed:
         console.print("They are in the marts after the next load and build: `listenhouse run`.")

@@ -24,7 +24,7 @@ from ingestion.sources.events.landing import (
 )
 from warehouse import kafka
 from warehouse.database import connect
-from warehouse.errors import DatabaseError, KafkaError
+from warehouse.errors import DatabaseError, KafkaError, SettingsError
 from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
@@ -38,6 +38,12 @@ APPLICATION = "listenhouse consume"
 _BATCH_MESSAGES = 10_000
 _BATCH_SECONDS = 1.0
 
+_FIRST_ANSWER_SECONDS = 10
+"""How long brokers may take to answer at the start; later, a broker that is away is waited for."""
+
+_SESSION_MILLISECONDS = 10_000
+"""After how long the partitions of a consumer that died go to others."""
+
 _QUEUE_KILOBYTES = 32_768
 """What the client reads ahead, at most."""
 
@@ -47,15 +53,21 @@ partitions of a consumer that does not poll."""
 
 
 class EventConsumer:
-    """A member of the consumer group that lands a topic.
+    """Lands a topic: all of it up to its end, or its share as a member of the consumer group.
 
     Attributes:
         figures: What became of the messages so far.
+
+    Raises:
+        DatabaseError: PostgreSQL cannot be reached.
+        KafkaError: Kafka cannot be reached, or has no such topic.
+        LandingError: Nothing was ever loaded.
+        SettingsError: No broker is named, the client is not installed, or refuses a property.
     """
 
-    def __init__(self, settings: Settings, *, accept_gap: bool = False) -> None:
-        from confluent_kafka import Consumer  # noqa: PLC0415
-
+    def __init__(
+        self, settings: Settings, *, until_end: bool = False, accept_gap: bool = False
+    ) -> None:
         config = kafka.client_config(
             settings,
             enable_auto_commit=False,
@@ -63,11 +75,13 @@ class EventConsumer:
             # never skip: what is gone is said (`_start`)
             auto_offset_reset="error",
             isolation_level="read_committed",
+            session_timeout_ms=_SESSION_MILLISECONDS,
             queued_max_messages_kbytes=_QUEUE_KILOBYTES,
         )
         config.setdefault("group.id", "listenhouse")
         self.figures = Figures()
         self._settings = settings
+        self._until_end = until_end
         self._accept_gap = accept_gap
         self._topic = settings.events_topic
         # of the partitions that this consumer has: the next offset, as of the database
@@ -75,26 +89,23 @@ class EventConsumer:
         self._ended: set[int] = set()
         self._connection = self._connect()
         create_tables(self._connection)
-        self._consumer: Consumer = Consumer(config)
-        self._consumer.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke)
+        self._consumer = self._open(config)
 
-    def run(self, *, until_end: bool, on_batch: Callable[[Figures], None]) -> None:
-        """Lands messages.
+    def run(self, on_batch: Callable[[Figures], None]) -> None:
+        """Lands messages until the end of the topic, or for ever.
 
         Args:
-            until_end: Return once every partition was read to its end; otherwise never.
             on_batch: Told of each batch that is landed.
 
         Raises:
             DatabaseError: PostgreSQL was away for too long.
-            KafkaError: Kafka refuses, the topic is not there, or messages were deleted before they
-                were landed.
+            KafkaError: Kafka refuses, or messages were deleted before they were landed.
         """
         while True:
             messages = self._read()
             if messages:
                 self._land(messages, on_batch)
-            elif until_end and self._positions and self._ended >= set(self._positions):
+            elif self._until_end and self._ended >= set(self._positions):
                 return
 
     def close(self) -> None:
@@ -104,6 +115,29 @@ class EventConsumer:
 
     def _connect(self) -> psycopg.Connection:
         return connect(self._settings, APPLICATION)
+
+    def _open(self, config: dict[str, str | int | bool]) -> Consumer:
+        from confluent_kafka import Consumer, KafkaException  # noqa: PLC0415
+
+        try:
+            consumer = Consumer(config)
+        except KafkaException as error:
+            raise SettingsError(kafka.explain(self._settings, error.args[0])) from error
+        try:
+            found = consumer.list_topics(self._topic, _FIRST_ANSWER_SECONDS).topics[self._topic]
+            if found.error:
+                raise KafkaError(
+                    f"There is no topic {self._topic} at {self._settings.kafka}: produce an event "
+                    "first, create the topic, or name another one with LISTENHOUSE_EVENTS_TOPIC."
+                )
+        except KafkaException as error:
+            raise KafkaError(kafka.explain(self._settings, error.args[0])) from error
+        if self._until_end:
+            # all partitions, also those of a member that died and is not missed yet
+            self._assign(consumer, self._partitions(dict.fromkeys(found.partitions, 0)))
+        else:
+            consumer.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke)
+        return consumer
 
     def _read(self) -> list[Message]:
         """The next messages; none where there are none, or the partitions changed hands."""
@@ -119,11 +153,6 @@ class EventConsumer:
                 self._ended.discard(partition)
             elif error.code() == Code._PARTITION_EOF:
                 self._ended.add(partition)
-            elif error.code() == Code.UNKNOWN_TOPIC_OR_PART:
-                raise KafkaError(
-                    f"There is no topic {self._topic} at {self._settings.kafka}: produce an event "
-                    "first, create the topic, or name another one with LISTENHOUSE_EVENTS_TOPIC."
-                )
             else:
                 raise KafkaError(kafka.explain(self._settings, error))
         # of partitions that went to another consumer while these were read

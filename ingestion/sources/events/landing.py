@@ -57,6 +57,12 @@ _STATEMENTS = (
     """,
     "create index if not exists listens_landed_at on raw_events.listens (landed_at)",
     "create index if not exists listens_user_id on raw_events.listens (user_id)",
+    # as stg_events__listens casts them: int_events_plays looks up what tells the same play
+    """
+    create index if not exists listens_play on raw_events.listens (
+        (user_id::text), (track_id::text), (played_at at time zone 'UTC')
+    )
+    """,
     """
     create table if not exists raw_events.offsets (
         topic text not null,
