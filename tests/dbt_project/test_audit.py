@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import empty_database
 from tests.dbt_project.artifacts import Manifest, Node
+from tests.dbt_project.events import land, play
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
 from tests.dbt_project.warehouse_build import BUILD_UNTESTED, Warehouse
 from tests.ingestion.spotify_export import EXAMPLE, account_data, import_export
@@ -85,6 +86,10 @@ SINGULAR = {
             "update {table} set listen_count = listen_count + 1 where {row}",
         ),
         Damage("marts.rpt_daily_track_listens", DELETE),
+    ],
+    "every_event_landed_is_in_the_fact_once": [
+        Damage(FACT, DELETE, "source_name = 'events'"),
+        Damage(FACT, REPEAT, "source_name = 'events'"),
     ],
     "every_listen_landed_is_in_the_fact_once": [
         Damage(FACT, REPEAT, unit=RECORD),
@@ -202,6 +207,7 @@ def audited(
             settings = Settings(home=folder, external_database_url=url)
             import_export(settings, EXAMPLE)
             import_export(settings, account_data(folder))
+            land(settings, play("a", 1, 1, "2026-05-20T08:00:00Z"))
             landing.crawl(boundary(SECOND), second)
         warehouse.dbt(*BUILD_UNTESTED)
         narrow, complete = warehouse.compiled_tests(*NARROW), warehouse.compiled_tests()

@@ -93,6 +93,7 @@ judged as (
             when
                 node_name in (
                     'daily_reports_add_up_to_the_fact',
+                    'every_event_landed_is_in_the_fact_once',
                     'every_listen_landed_is_in_the_fact_once',
                     'every_play_imported_is_in_the_fact_once',
                     'every_record_reported_is_accounted_for',
