@@ -12,6 +12,7 @@ import click
 
 from simulator.app import create_app
 from simulator.config import DEFAULT_START_DATE, LISTENS_PER_HISTORY, WorldConfig
+from simulator.events import EventsError, produce_events
 from simulator.faults import lose_listens, spoil_tracks
 from simulator.serving import PortTakenError, base_url, bind, serve
 from simulator.world import World
@@ -53,9 +54,16 @@ COUNT = click.IntRange(min=0)
 @click.option(
     "--bad-tracks", default=0, type=COUNT, help="Tracks served with a date that is none, likewise."
 )
+@click.option(
+    "--events",
+    metavar="HOST:PORT",
+    help="Kafka broker; the day's listens are produced there as events, before it is served.",
+)
+@click.option("--topic", default="listens", help="Topic of the events.")
 def main(host: str, port: int, day: int, start_date: datetime, **options: Any) -> None:
     """Serves a simulated source API: the same options give the same data, byte by byte."""
     lost_listens, bad_tracks = options.pop("lost_listens"), options.pop("bad_tracks")
+    events, topic = options.pop("events"), options.pop("topic")
     try:
         config = WorldConfig(start_date=start_date.date(), **options)
         # bound before the world is made: a taken port is known at once
@@ -63,13 +71,16 @@ def main(host: str, port: int, day: int, start_date: datetime, **options: Any) -
             world = spoil_tracks(World.at(day, config), bad_tracks)
             if lost_listens:
                 world = lose_listens(world, lost_listens)
+            if events:
+                count = produce_events(World.at(max(day - 1, 0), config), world, events, topic)
+                click.echo(f"Produced {count} listening events to {topic} at {events}.")
             click.echo(
                 f"Serving day {day} ({world.clock:%Y-%m-%d}), "
                 f"{world.total('users')} users, {world.total('tracks')} tracks and "
                 f"{world.total('listen_history')} histories, on {base_url(bound)}",
             )
             serve(create_app(world), bound)
-    except (PortTakenError, ValueError) as error:
+    except (EventsError, PortTakenError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
 

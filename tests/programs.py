@@ -84,12 +84,6 @@ PROGRAMS = {
             ["initdb", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))],
             {"apt-get": ["postgresql"], "dnf": ["postgresql-server"], "brew": ["postgresql"]},
         ),
-        Program(
-            "Java",
-            ["java"],
-            {"apt-get": ["default-jre-headless"], "dnf": ["java-headless"], "brew": ["openjdk"]},
-        ),
-        Program("Maven", ["mvn"], {"apt-get": ["maven"], "dnf": ["maven"], "brew": ["maven"]}),
         Program("jq", ["jq"], {"apt-get": ["jq"], "dnf": ["jq"], "brew": ["jq"]}),
         Program("curl", ["curl"], {"apt-get": ["curl"], "dnf": ["curl"], "brew": ["curl"]}),
         Program(

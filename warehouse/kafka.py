@@ -39,6 +39,8 @@ def client_config(settings: Settings, **own: str | int | bool) -> dict[str, str 
         )
     return {
         "client.id": _CLIENT_ID,
+        # only what is critical: every attempt to connect would be a line on the terminal
+        "log_level": 2,
         **_properties(settings),
         "bootstrap.servers": settings.kafka,
         **{name.replace("_", "."): value for name, value in own.items()},

@@ -56,7 +56,7 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
     source = SOURCES.get(source_name)
     if source is None:
         raise ErasureError(f"There is no source {source_name!r}: give one of {', '.join(SOURCES)}.")
-    if source.is_crawled:
+    if source.personal_endpoints:
         if not user_id.removeprefix("-").isdecimal():
             # what was given is not repeated: it can be an address
             raise ErasureError(

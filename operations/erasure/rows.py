@@ -205,7 +205,8 @@ def _adjust_crawl_counts(lock: psycopg.Connection, person: Person) -> None:
     if source.is_crawled:
         create_crawls(lock, source.schema, [endpoint.name for endpoint in source.endpoints])
     for endpoint in source.personal_endpoints:
-        if not table_exists(lock, source.schema, endpoint.name):
+        # what is no crawl has no figures of one
+        if not (source.is_crawled and table_exists(lock, source.schema, endpoint.name)):
             continue
         columns = {
             name: sql.Identifier(f"{endpoint.name}_{name}")

@@ -15,7 +15,6 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from ingestion.landing.tombstones import key_check, make_key, mark
 from ingestion.sources.events.consumer import EventConsumer
 from ingestion.sources.events.landing import (
     Figures,
@@ -25,6 +24,7 @@ from ingestion.sources.events.landing import (
     land_batch,
     read_offsets,
 )
+from operations.erasure.forget_command import run_forget
 from tests.commands import run_command, start_command
 from tests.streams.conftest import event, produce
 from tools.kafka_broker import Broker
@@ -92,16 +92,18 @@ def test_every_message_is_an_event_a_duplicate_or_in_quarantine(
 
 
 def test_who_was_forgotten_stays_so(streaming: Settings, connection: psycopg.Connection) -> None:
-    create_tables(connection)
-    key = make_key(streaming)
-    connection.execute(
-        "insert into raw_events.erasures (tombstone, key_check, erased_by, begun_at)"
-        " values (%s, %s, 'me', now())",
-        (mark(key, 2), key_check(key)),
-    )
-    produce(streaming, [event(1), event(2), event(4, track_id=None)])
+    unread = event(4, track_id=None)
+    produce(streaming, [event(1), event(2), event(3), unread])
+    assert consume(streaming) == Figures(messages=4, landed=3, rejected=1)
+    assert run_forget(streaming, "events", "2", agreed=True)
+    assert connection.execute("select user_id from raw_events.listens order by 1").fetchall() == [
+        (1,),
+        (3,),
+    ]
+    assert connection.execute("table raw_events.rejected_records").fetchall() == []
+
+    produce(streaming, [event(7), event(8), unread])
     assert consume(streaming) == Figures(messages=3, landed=1, forgotten=2)
-    assert connection.execute("select user_id from raw_events.listens").fetchall() == [(3,)]
     assert connection.execute("table raw_events.rejected_records").fetchall() == []
     streaming.erasure_key_file.unlink()
     produce(streaming, [event(3)])

@@ -30,6 +30,7 @@ from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import KafkaError as Code
 
 _logger = get_logger(__name__)
 
@@ -50,6 +51,11 @@ _QUEUE_KILOBYTES = 32_768
 _DATABASE_PATIENCE_SECONDS = 240
 """How long a database may be away: less than the five minutes after which Kafka gives others the
 partitions of a consumer that does not poll."""
+
+
+def _log_error(error: Code) -> None:
+    # what the client mends by itself: a broker that is away is tried again
+    _logger.warning("kafka", cause=error.str())
 
 
 class EventConsumer:
@@ -120,7 +126,7 @@ class EventConsumer:
         from confluent_kafka import Consumer, KafkaException  # noqa: PLC0415
 
         try:
-            consumer = Consumer(config)
+            consumer = Consumer({**config, "error_cb": _log_error})
         except KafkaException as error:
             raise SettingsError(kafka.explain(self._settings, error.args[0])) from error
         try:
