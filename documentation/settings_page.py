@@ -36,6 +36,7 @@ _CHAPTERS = {
     "LISTENHOUSE_SERVING_PORT": "The API",
     "LISTENHOUSE_ERASURE_KEY": "Privacy",
     "LISTENHOUSE_LAKE": "The lakehouse",
+    "LISTENHOUSE_KAFKA": "Streams",
 }
 """Chapters, by the variable that each begins with."""
 
