@@ -12,7 +12,15 @@ from typing import Any
 
 import click
 
-from operations.commands import care, day, lakehouse, recommendations, services, watching
+from operations.commands import (
+    care,
+    day,
+    lakehouse,
+    recommendations,
+    services,
+    streaming,
+    watching,
+)
 from operations.commands.help import WholeHelpGroup
 from operations.daily_run.time_limit import end_process
 from warehouse.errors import (
@@ -34,7 +42,6 @@ _SECTIONS = {
         services.status,
         services.url,
         services.serve,
-        services.consume,
         services.down,
     ),
     "Health": (watching.check, watching.pages, watching.alerts, watching.metrics),
@@ -45,6 +52,7 @@ _SECTIONS = {
         recommendations.rollback_model,
     ),
     "The lakehouse": (lakehouse.lake,),
+    "Streams": (services.consume, streaming.feed),
     "Care": (care.withdraw, care.redate, care.prune, care.vacuum, care.grant, care.forget),
 }
 

@@ -31,6 +31,7 @@ class Step:
             another one: what this one needs may be gone.
         is_recommending: Whether it is of the recommender, which `LISTENHOUSE_RECOMMEND` switches.
         is_of_lake: Whether it is of the lake, which is there where `LISTENHOUSE_LAKE` is set.
+        is_of_feed: Whether it is of the change feed, which `LISTENHOUSE_FEED` switches.
     """
 
     name: str
@@ -41,11 +42,13 @@ class Step:
     resumes_at: str | None = None
     is_recommending: bool = False
     is_of_lake: bool = False
+    is_of_feed: bool = False
 
 
 DATABASE = "database"
 ALERTS = "alerts"
 LAKE = "lake"
+FEED = "feed"
 
 DAILY_STEPS = (
     Step(DATABASE, "Start PostgreSQL where it is ours to start, and reach it.", 300, 3),
@@ -67,6 +70,8 @@ DAILY_STEPS = (
         is_recommending=True,
     ),
     Step("recommend", "Compute the lists of the day.", 3600, 1, is_recommending=True),
+    # late, it does not fail the day
+    Step(FEED, "Publish what changed to Kafka.", 3600, 0, is_of_feed=True),
     # last: what was published stays so, whatever becomes of it
     Step(LAKE, "Bring what was published to the lake.", 3600, 1, is_of_lake=True),
     # follows the others however they ended, and is of no run: it judges how that one was
@@ -78,7 +83,12 @@ _PAIR = re.compile(r"\s*([a-z]+)\s*=\s*(\d{1,9})\s*", re.ASCII)
 
 
 def changed_steps(
-    timeouts: Mapping[str, int], retries: Mapping[str, int], *, recommends: bool, has_lake: bool
+    timeouts: Mapping[str, int],
+    retries: Mapping[str, int],
+    *,
+    recommends: bool,
+    has_lake: bool,
+    has_feed: bool,
 ) -> tuple[Step, ...]:
     """The steps as the settings change them.
 
@@ -87,6 +97,7 @@ def changed_steps(
         retries: How often a step is tried again, by its name.
         recommends: Whether the recommender's steps are among them.
         has_lake: Whether the lake's step is.
+        has_feed: Whether the change feed's step is.
     """
     return tuple(
         replace(
@@ -95,7 +106,9 @@ def changed_steps(
             retries=retries.get(step.name, step.retries),
         )
         for step in DAILY_STEPS
-        if (recommends or not step.is_recommending) and (has_lake or not step.is_of_lake)
+        if (recommends or not step.is_recommending)
+        and (has_lake or not step.is_of_lake)
+        and (has_feed or not step.is_of_feed)
     )
 
 

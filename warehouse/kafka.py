@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _CLIENT_ID = "listenhouse"
 
 
-def client_config(settings: Settings, **own: str | int | bool) -> dict[str, str | int | bool]:
+def client_config(
+    settings: Settings, **own: str | int | bool
+) -> dict[str, str | int | float | bool]:
     """The configuration of a client.
 
     Args:

@@ -104,6 +104,14 @@ _HealthUrl = Annotated[
     _http_url("#@", "has to be the plain address of the health page, without a user or #."),
 ]
 _LakeLocation = Annotated[str, BeforeValidator(_lake_location)]
+
+
+def _comma_separated(written: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(written, tuple):
+        return written
+    return tuple(part.strip() for part in written.split(",") if part.strip())
+
+
 _DatabaseUrl = Annotated[str, AfterValidator(check_database_url)]
 _IN_LOWER_CASE = BeforeValidator(str.lower)
 
@@ -413,6 +421,15 @@ class Settings(BaseSettings):
         description="File with properties of the Kafka client, one `name=value` on each line, such "
         "as those of TLS and SASL.",
     )
+    feed: bool = Field(
+        default=False,
+        description="Whether a run publishes what changed to topics of `LISTENHOUSE_KAFKA`.",
+    )
+    feed_personal: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        default=(),
+        description="Topics of the feed that get personal columns, separated by commas: "
+        "`listenhouse.moovitamix.users`.",
+    )
     events_topic: str = Field(
         default="listens", description="Kafka topic that `listenhouse consume` reads."
     )
@@ -441,6 +458,7 @@ class Settings(BaseSettings):
             self.step_retries,
             recommends=self.recommends,
             has_lake=self.lake is not None,
+            has_feed=self.feed,
         )
 
     @property

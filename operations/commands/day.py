@@ -13,7 +13,7 @@ from rich.table import Table
 
 from operations.commands.help import examples
 from operations.commands.signals import end_on_sigterm
-from warehouse.daily_steps import ALERTS, DAILY_STEPS, LAKE, to_json
+from warehouse.daily_steps import ALERTS, DAILY_STEPS, FEED, LAKE, to_json
 from warehouse.errors import SettingsError
 from warehouse.settings import read_settings
 
@@ -57,10 +57,13 @@ def run(
     end_on_sigterm()
     settings = read_settings()
     if step and step not in {one.name for one in settings.steps}:
+        missing = {
+            LAKE: "A run has no step lake as LISTENHOUSE_LAKE is not set: docs/lakehouse.md.",
+            FEED: "A run has no step feed as LISTENHOUSE_FEED is no: docs/streams.md.",
+        }
         raise SettingsError(
-            "A run has no step lake as LISTENHOUSE_LAKE is not set: docs/lakehouse.md."
-            if step == LAKE
-            else f"A run has no step {step} as LISTENHOUSE_RECOMMEND is no: set it to yes, or use "
+            missing.get(step)
+            or f"A run has no step {step} as LISTENHOUSE_RECOMMEND is no: set it to yes, or use "
             f"`listenhouse {step}`."
         )
     if step == ALERTS:

@@ -30,10 +30,11 @@ from operations.daily_run.time_limit import time_limit
 from operations.daily_run.unfinished_run import find_resume_point
 from operations.services.simulator_process import today
 from operations.services.start_stop import start_postgres, start_source
-from warehouse.daily_steps import ALERTS, DATABASE, LAKE, Step
+from warehouse.daily_steps import ALERTS, DATABASE, FEED, LAKE, Step
 from warehouse.database import connect
 from warehouse.errors import (
     DatabaseError,
+    KafkaError,
     LakeError,
     ShrunkSourceError,
     SimulatorError,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from operations.daily_run.dbt_build import BuildReport
     from recommender.recommend import RecommendReport
     from recommender.retrain import RetrainReport
+    from streams.publisher import Published
 
 _logger = get_logger(__name__)
 
@@ -73,6 +75,8 @@ class RunReport:
         listen_count: Rows of `marts.fct_listens`.
         training: What asked for a training, and what came of it; None where nothing recommends.
         recommendations: What was recommended; None where nothing recommends.
+        feed: What was published to Kafka; None where there is no feed, or it is late.
+        feed_is_late: Why the feed is late; None where it is not.
         lake: What was brought to the lake; None where there is none.
         seconds: Duration by step, in order.
     """
@@ -83,6 +87,8 @@ class RunReport:
     listen_count: int = 0
     training: RetrainReport | None = None
     recommendations: RecommendReport | None = None
+    feed: list[Published] | None = None
+    feed_is_late: str | None = None
     lake: LakeReport | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -310,6 +316,17 @@ def _recommend(day: _Day, lock: psycopg.Connection) -> None:
     day.report.recommendations = recommend(day.settings, lock, day.record)
 
 
+def _publish_feed(day: _Day, lock: psycopg.Connection) -> None:
+    from operations.change_feed import publish_feed  # noqa: PLC0415
+
+    try:
+        with day.record.step(FEED):
+            day.report.feed = publish_feed(day.settings, lock)
+    except KafkaError as error:
+        # the step has failed and is a finding; the day has not
+        day.report.feed_is_late = str(error)
+
+
 def _publish_to_lake(day: _Day, lock: psycopg.Connection) -> None:
     from operations.lakehouse import publish_to_lake  # noqa: PLC0415
 
@@ -323,5 +340,6 @@ _ACTIONS = {
     "build": _build,
     "retrain": _retrain,
     "recommend": _recommend,
+    FEED: _publish_feed,
     LAKE: _publish_to_lake,
 }

@@ -49,6 +49,12 @@ def print_summary(settings: Settings, report: RunReport) -> None:
         from recommender.command import print_lists  # noqa: PLC0415 (only who recommends)
 
         print_lists(report.recommendations)
+    if report.feed is not None:
+        from operations import change_feed  # noqa: PLC0415 (only who has a feed)
+
+        change_feed.print_published(report.feed)
+    if report.feed_is_late is not None:
+        console.print(report.feed_is_late, soft_wrap=True)
     if report.lake is not None:
         from operations.lakehouse import print_published  # noqa: PLC0415 (only who has a lake)
 

@@ -117,6 +117,14 @@ _STATEMENTS = (
     )
     """,
     # a finding can be of a run that could not be recorded
+    # how far the change feed is: the crawl or lists that were published last, by their time
+    """
+    create table if not exists ops.feed_cursors (
+        stream text primary key,
+        published_at timestamptz not null,
+        moved_at timestamptz not null
+    )
+    """,
     """
     create table if not exists ops.alerts (
         alert_id uuid primary key,

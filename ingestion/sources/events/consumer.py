@@ -122,7 +122,7 @@ class EventConsumer:
     def _connect(self) -> psycopg.Connection:
         return connect(self._settings, APPLICATION)
 
-    def _open(self, config: dict[str, str | int | bool]) -> Consumer:
+    def _open(self, config: dict[str, str | int | float | bool]) -> Consumer:
         from confluent_kafka import Consumer, KafkaException  # noqa: PLC0415
 
         try:

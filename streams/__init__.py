@@ -1,0 +1,1 @@
+"""The change feed: what changed in the warehouse, as messages of Kafka topics."""
