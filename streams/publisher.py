@@ -10,6 +10,7 @@ same message ids. Who reads committed messages only never sees half a crawl.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -140,15 +141,16 @@ class Feed:
         try:
             producer = Producer(config)
             producer.init_transactions(_PATIENCE_SECONDS)
+            self._create_topics()
         except KafkaException as error:
             raise self._late(error) from error
-        self._create_topics()
         return producer
 
     def _late(self, error: KafkaException) -> KafkaError:
+        cause = kafka.explain(self._settings, error.args[0])
         return KafkaError(
-            f"The feed is late: {kafka.explain(self._settings, error.args[0])} Nothing is lost: the "
-            "next run, or `listenhouse feed publish`, goes on."
+            f"The feed is late: {cause} Nothing is lost: the next run goes on, or "
+            "`listenhouse feed publish` does."
         )
 
     def _create_topics(self) -> None:
@@ -169,6 +171,8 @@ class Feed:
                 created.result()
 
     def _publish_one(self, producer: Producer, name: str, at: datetime, crawl_id: str) -> Published:
+        from confluent_kafka import KafkaException  # noqa: PLC0415
+
         counts = {"message_count": 0, "tombstone_count": 0}
         producer.begin_transaction()
         try:
@@ -181,7 +185,9 @@ class Feed:
                         counts["tombstone_count"] += change.data is None
             producer.commit_transaction(_PATIENCE_SECONDS)
         except BaseException:
-            producer.abort_transaction(_PATIENCE_SECONDS)
+            # brokers that are away abort it by themselves, when its time is up
+            with suppress(KafkaException):
+                producer.abort_transaction(_PATIENCE_SECONDS)
             raise
         self._move(self._connection, name, at)
         _logger.info("published", stream=name, published_at=at.isoformat(), **counts)
