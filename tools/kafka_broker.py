@@ -49,6 +49,9 @@ transaction.state.log.num.partitions=3
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# that it died is noticed when it is back, and it waits for that
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 """
 
 _LOGGING = """\

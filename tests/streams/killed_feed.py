@@ -18,7 +18,7 @@ from streams import publisher
 from warehouse.run_lock import hold_run_lock
 from warehouse.settings import read_settings
 
-IN_THE_MIDDLE = 1_500
+IN_THE_MIDDLE = 150
 
 
 def die(*_arguments: Any, **_names: Any) -> None:

@@ -24,7 +24,9 @@ from warehouse.settings import PROJECT_ROOT, Settings
 
 pytestmark = pytest.mark.xdist_group("kafka")
 
-SCHEMA = json.loads((PROJECT_ROOT / "docs/feed.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((PROJECT_ROOT / "docs/feed.schema.json").read_text())
+)
 USERS, TRACKS, HISTORY, LISTS = (
     f"listenhouse.moovitamix.{table}"
     for table in ("users", "tracks", "listen_history", "recommendations")
@@ -80,12 +82,15 @@ def read(settings: Settings, topic: str) -> list[tuple[str, str, Any]]:
             value = message.value()
             decoded = json.loads(value) if value is not None else None
             if decoded is not None:
-                jsonschema.validate(decoded, SCHEMA)
+                SCHEMA.validate(decoded)
             headers = dict(message.headers() or ())
-            key, message_id = message.key() or b"", headers["ce_id"] or b""
-            messages.append((str(message.key(), "utf8"), str(headers["ce_id"], "utf8"), decoded))
+            messages.append((_text(message.key()), _text(headers["ce_id"]), decoded))
     consumer.close()
     return messages
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def state(settings: Settings, topic: str) -> Mapping[str, Any]:
@@ -161,7 +166,7 @@ def test_a_kill_lets_a_crawl_come_twice_and_never_half(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("streams.publisher._PATIENCE_SECONDS", 3)
-    expected = {f"{number}" for number in range(3_000)}
+    expected = {f"{number}" for number in range(300)}
     many = Day(tuple(user(int(number)) for number in sorted(expected)), FIRST.tracks, ())
     landing.crawl(boundary(2), many)
     environment = {
@@ -176,7 +181,7 @@ def test_a_kill_lets_a_crawl_come_twice_and_never_half(
         seen = [key for key, _, _ in read(feeding, USERS)]
         # each crawl is there as a whole, any number of times
         assert {seen.count(key) for key in expected - {"1", "2"}} in ({0}, {1}, {2})
-        assert len(seen) in (0, 2, 4, 3_000, 3_002, 3_004, 6_002, 6_000)
+        assert len(seen) in (0, 2, 4, 300, 302, 304, 600, 602)
     assert state(feeding, USERS).keys() <= expected
     publish(feeding)
     assert state(feeding, USERS).keys() == expected
