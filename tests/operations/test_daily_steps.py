@@ -309,7 +309,9 @@ def test_schedulers_read_the_declaration(environment: dict[str, str]) -> None:
         return described
 
     names = [step.name for step in DAILY_STEPS]
-    described = steps(LISTENHOUSE_RECOMMEND="yes", LISTENHOUSE_LAKE="lake")
+    described = steps(
+        LISTENHOUSE_RECOMMEND="yes", LISTENHOUSE_FEED="yes", LISTENHOUSE_LAKE="lake"
+    )
     assert [step["name"] for step in described] == names
     assert described[2] == {
         "name": "load",
@@ -320,7 +322,7 @@ def test_schedulers_read_the_declaration(environment: dict[str, str]) -> None:
         "command": ["listenhouse", "run", "--step", "load"],
     }
     assert [step["name"] for step in steps()] == [
-        name for name in names if name not in {"retrain", "recommend", "lake"}
+        name for name in names if name not in {"retrain", "recommend", "feed", "lake"}
     ]
     assert {DATABASE, ALERTS, *_ACTIONS} == set(names)
 
