@@ -71,6 +71,9 @@ def largest_terms(weights: csr_array, similarity: csr_array, tracks: Tracks) -> 
         owners = np.repeat(np.arange(played.shape[0]), np.diff(played.indptr))
         listed = tracks[users][owners]
         entries, places = np.nonzero(listed != NO_TRACK)
+        if not len(entries):
+            # at no places, SciPy would give a sparse array
+            continue
         heard = played.indices[entries]
         terms = played.data[entries] * similarity[heard, listed[entries, places]]
         is_reason = terms > 0

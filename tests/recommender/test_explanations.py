@@ -50,6 +50,15 @@ def test_reasons_are_the_largest_terms_of_a_score(
     np.testing.assert_array_equal(explain(model, PLAYS, tracks), expected)
 
 
+def test_a_batch_with_nothing_to_explain_has_no_reasons() -> None:
+    tracks, _ = RIDGE.recommend(PLAYS[:5], 20, RECOMMENDABLE)
+    nothing = np.full_like(tracks, NO_TRACK)
+    for plays, listed in ((PLAYS[:5] * 0, tracks), (csr_array((5, PLAYS.shape[1])), tracks)):
+        assert (explain(RIDGE, plays, listed) == NO_TRACK).all()
+    assert (explain(RIDGE, PLAYS[:5], nothing) == NO_TRACK).all()
+    assert explain(RIDGE, PLAYS[:0], tracks[:0]).shape == (0, 20, MAX_REASONS)
+
+
 def test_a_blend_is_explained_by_its_models_of_neighbours() -> None:
     for first, second, by in ((ALS, RIDGE, RIDGE), (BM25, ALS, BM25)):
         model = BlendModel(first, second, 0.6)
