@@ -59,6 +59,8 @@ def in_random_order(plays: csr_array, seed: int) -> tuple[Interactions, Listens]
         recommendable=np.ones(track_count, dtype=bool),
         # artists take the part of tracks
         artists=np.full(track_count, NO_ARTIST),
+        albums=np.full(track_count, NO_ARTIST),
+        track_genres=csr_array((track_count, 0), dtype=np.float32),
         first_listened_at=np.full(user_count, "NaT", "datetime64[us]"),
         data_cutoff=datetime.now(UTC),
     )

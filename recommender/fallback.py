@@ -31,7 +31,8 @@ COLD_LISTENS = 2
 """Most listens with which a user counts as cold when lists are judged."""
 
 MODEL, GENRE_POPULARITY, POPULARITY = "model", "genre_popularity", "popularity"
-SOURCES = (MODEL, GENRE_POPULARITY, POPULARITY)
+EXPLORATION = "exploration"
+SOURCES = (MODEL, GENRE_POPULARITY, POPULARITY, EXPLORATION)
 """Where a track of a list is from; lists hold positions in this tuple."""
 
 _BATCH_TASTES = 64

@@ -39,6 +39,8 @@ _TRACKS: LiteralString = """
     select
         track_id,
         artist_key::text as artist,
+        album_key::text as album,
+        genre_names,
         not is_deleted and not is_inferred as is_recommendable
     from marts.rpt_track_features
     where source_name = {source_name}
@@ -73,6 +75,8 @@ class Interactions:
         user_genres: 1 where a genre is a favourite of a user (n_users, n_genres), float32.
         recommendable: Whether a track may be recommended: not deleted, not inferred (n_tracks).
         artists: A number for the artist of each track, -1 where none is known (n_tracks).
+        albums: A number for the album of each track, -1 where none is known (n_tracks).
+        track_genres: 1 where a track has a genre (n_tracks, genres of tracks), float32.
         first_listened_at: When each user listened first, UTC; NaT without a listen (n_users).
         data_cutoff: The boundary that the marts are as of, UTC.
     """
@@ -84,6 +88,8 @@ class Interactions:
     user_genres: csr_array
     recommendable: NDArray[np.bool_]
     artists: NDArray[np.int64]
+    albums: NDArray[np.int64]
+    track_genres: csr_array
     first_listened_at: NDArray[np.datetime64]
     data_cutoff: datetime
 
@@ -140,6 +146,8 @@ def read_interactions(settings: Settings, source_name: str) -> Interactions:
         user_genres=_genres(users["favorite_genre_names"]),
         recommendable=tracks["is_recommendable"].to_numpy(),
         artists=_numbers(tracks["artist"]),
+        albums=_numbers(tracks["album"]),
+        track_genres=_genres(tracks["genre_names"]),
         first_listened_at=users["first_listened_at"].to_numpy().astype("datetime64[us]"),
         data_cutoff=pc.max(users["data_cutoff_at"]).as_py().replace(tzinfo=UTC),
     )
@@ -226,16 +234,16 @@ def _places(
 
 
 def _genres(names: pa.ChunkedArray) -> csr_array:
-    """A column for each genre that somebody likes, in the order of their names."""
+    """A column for each genre that is named, in the order of their names."""
     lists = pc.split_pattern(pc.fill_null(names, ""), GENRE_SEPARATOR).combine_chunks()
-    liked = pc.list_flatten(lists)
-    users = pc.list_parent_indices(lists)
-    is_named = pc.not_equal(liked, "")
-    liked, users = liked.filter(is_named), users.filter(is_named)
-    genres = pc.unique(liked).sort()
-    places = (users.to_numpy(), pc.index_in(liked, value_set=genres).to_numpy())
+    named = pc.list_flatten(lists)
+    rows = pc.list_parent_indices(lists)
+    is_named = pc.not_equal(named, "")
+    named, rows = named.filter(is_named), rows.filter(is_named)
+    genres = pc.unique(named).sort()
+    places = (rows.to_numpy(), pc.index_in(named, value_set=genres).to_numpy())
     shape = (len(names), len(genres))
-    return csr_array((np.ones(len(liked), np.float32), places), shape=shape)
+    return csr_array((np.ones(len(named), np.float32), places), shape=shape)
 
 
 def _numbers(names: pa.ChunkedArray) -> NDArray[np.int64]:

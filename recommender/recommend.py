@@ -27,6 +27,7 @@ from recommender.canary import Canary, record_users, review_canary
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
 from recommender.explanations import explain
+from recommender.exploration import Explorer, learn_explorer
 from recommender.fallback import (
     DEFAULT_COLD_START,
     MODEL,
@@ -116,6 +117,7 @@ class _Context:
 
     popularity: FittedModel
     fallback: Fallback
+    explorer: Explorer
     tally: _Tally = field(default_factory=_Tally)
 
 
@@ -149,14 +151,16 @@ def recommend(
         champion = load_champion(registry, lock)
         interactions = read_interactions(settings, SOURCE_NAME)
         day = for_date or interactions.data_cutoff.date()
+        caps = caps_of(interactions, settings.lists)
         context = _Context(
             POPULARITY.fit(interactions.plays, seed=0),
             learn_fallback(
                 interactions.plays,
                 interactions.user_genres,
                 interactions.recommendable,
-                caps_of(interactions, settings.lists),
+                caps,
             ),
+            learn_explorer(interactions, caps, settings.lists.exploration, day),
         )
         report = _write_day(lock, interactions, _Serving(champion, canary), context, day)
         _logger.info(
@@ -252,6 +256,9 @@ def _recommend(
             interactions.user_genres[rows],
             LIST_LENGTH,
             cold_start=cold_start,
+        )
+        lists = context.explorer.explore(
+            lists, interactions.plays[rows], interactions.user_ids[rows]
         )
         is_listed = lists.tracks != NO_TRACK
         is_own = (lists.sources == SOURCES.index(MODEL))[is_listed]

@@ -32,7 +32,8 @@ _STATEMENTS = (
         primary key (for_date, source_name)
     )
     """,
-    # source says where a track comes from: model, fold_in, genre_popularity, popularity; because
+    # source says where a track comes from: model, fold_in, genre_popularity, popularity,
+    # exploration; because
     # names the tracks of the user that weigh most in it, null where the model cannot say
     """
     create table if not exists recommendations.recommendations (

@@ -145,7 +145,8 @@ class RecommendedTrack(Track):
     source: str = Field(
         description="Who recommends it. `model`: the champion. `fold_in`: the champion, for a user "
         "who first listened after its training. `genre_popularity`: popular in the user's "
-        "favourite genres. `popularity`: popular with everybody."
+        "favourite genres. `popularity`: popular with everybody. `exploration`: little known, of "
+        "an album, artist or genre that the user plays; its score is 0."
     )
     album_title: str | None
     duration_seconds: int | None

@@ -183,6 +183,13 @@ class ListRules(BaseModel):
         le=20,
         description="Tracks of one artist in a list of 20, at most; 0 for no cap.",
     )
+    exploration: int = Field(
+        default=2,
+        ge=0,
+        le=5,
+        description="Places of a list of 20 for tracks that fewer than ten users have played; "
+        "0 for none.",
+    )
 
 
 class Retention(BaseModel):

@@ -55,6 +55,8 @@ def make_listens(
         user_genres=csr_array(genres),
         recommendable=generator.random(tracks) > 0.05,
         artists=np.full(tracks, NO_ARTIST),
+        albums=np.full(tracks, -1),
+        track_genres=csr_array(np.eye(SCENES, dtype=np.float32)[scene_of_track]),
         first_listened_at=np.full(users, "NaT", "datetime64[us]"),
         data_cutoff=CUTOFF,
     )

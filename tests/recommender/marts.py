@@ -33,6 +33,7 @@ _TABLES = """
         source_name text not null,
         track_id text not null,
         artist_key uuid,
+        album_key uuid,
         genre_names text,
         listener_count integer not null default 0,
         is_deleted boolean not null default false,
