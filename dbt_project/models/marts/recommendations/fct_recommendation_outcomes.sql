@@ -225,6 +225,10 @@ listed as (
         case when rank = 1 then list_source end as list_source,
         model_version,
         1 as recommended,
+        case when list_source = 'exploration' then 1 else 0 end as explored,
+        -- what a place for exploration may be compared with: seen as seldom
+        case when rank > 10 and list_source <> 'exploration' then 1 else 0 end
+            as neighboring,
         0 as shadowed
     from recommendations
 
@@ -239,6 +243,8 @@ listed as (
         null as list_source,
         null as model_version,
         0 as recommended,
+        0 as explored,
+        0 as neighboring,
         1 as shadowed
     from popularity_shadow
 
@@ -258,6 +264,12 @@ compared as (
             as converted_count,
         sum(coalesce(heard.newly_heard, 0) * listed.recommended)
             as converted_new_track_count,
+        sum(listed.explored) as explored_count,
+        sum(case when heard.track_id is not null then listed.explored else 0 end)
+            as explored_converted_count,
+        sum(listed.neighboring) as neighbor_count,
+        sum(case when heard.track_id is not null then listed.neighboring else 0 end)
+            as neighbor_converted_count,
         sum(listed.shadowed) as shadow_count,
         sum(case when heard.track_id is not null then listed.shadowed else 0 end)
             as shadow_converted_count
@@ -298,6 +310,12 @@ final as (
         cast(compared.converted_count as {{ dbt.type_int() }}) as converted_count,
         cast(compared.converted_new_track_count as {{ dbt.type_int() }})
             as converted_new_track_count,
+        cast(compared.explored_count as {{ dbt.type_int() }}) as explored_count,
+        cast(compared.explored_converted_count as {{ dbt.type_int() }})
+            as explored_converted_count,
+        cast(compared.neighbor_count as {{ dbt.type_int() }}) as neighbor_count,
+        cast(compared.neighbor_converted_count as {{ dbt.type_int() }})
+            as neighbor_converted_count,
         cast(compared.shadow_count as {{ dbt.type_int() }}) as shadow_count,
         cast(compared.shadow_converted_count as {{ dbt.type_int() }})
             as shadow_converted_count,
