@@ -16,6 +16,7 @@ from datetime import date
 from zlib import crc32
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -29,6 +30,63 @@ FEW_LISTENERS = 10
 
 _DRAWS = 12
 """Plays of a user that are drawn; each proposes a track of its album, its artist and a genre."""
+
+JUDGED_DAYS = 14
+"""The last days with an outcome, by which exploration is judged."""
+
+ENOUGH_DAYS = 7
+"""With fewer there is no judging."""
+
+FAR_BELOW = 0.25
+"""Exploration costs too much where it certainly brings less than this share of the neighbors."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a list explores.
+
+    Attributes:
+        slots: Places of each list, at most.
+        reason: Why so many, in a sentence.
+    """
+
+    slots: int
+    reason: str
+
+
+def decide_share(connection: psycopg.Connection, source_name: str, configured: int) -> Share:
+    """Gives exploration one place where it brings far less than the places beside it do.
+
+    Of the last days, the upper bounds of their intervals are averaged, which is careful: a mean of
+    days varies less than a day does. One place is left, so that it is seen when it is worth more.
+
+    Args:
+        connection: Connection that may read the marts.
+        source_name: Which source.
+        configured: How many places the settings allow.
+    """
+    row = connection.execute("select to_regclass('marts.rpt_exploration_lift')").fetchone()
+    if configured <= 1 or not row or row[0] is None:
+        return Share(configured, "as configured")
+    [(days, upper, beside)] = connection.execute(
+        """
+        select count(*), avg(neighbor_conversion_rate + lift_upper), avg(neighbor_conversion_rate)
+        from (
+            select neighbor_conversion_rate, lift_upper
+            from marts.rpt_exploration_lift
+            where source_name = %s and lift_upper is not null
+            order by for_date desc
+            limit %s
+        ) as days
+        """,
+        (source_name, JUDGED_DAYS),
+    ).fetchall()
+    if days < ENOUGH_DAYS:
+        return Share(configured, f"as configured: {days} of {ENOUGH_DAYS} days to judge by")
+    told = f"users play at most {upper:.2%} of explored tracks, {beside:.2%} of those beside them"
+    if upper < FAR_BELOW * beside:
+        return Share(1, f"less than the {configured} configured: {told}")
+    return Share(configured, f"as configured: {told}")
 
 
 @dataclass(frozen=True)

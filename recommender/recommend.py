@@ -27,7 +27,7 @@ from recommender.canary import Canary, record_users, review_canary
 from recommender.catalogue import in_catalogue
 from recommender.champion import load_champion, reconcile
 from recommender.explanations import explain
-from recommender.exploration import Explorer, learn_explorer
+from recommender.exploration import Explorer, Share, decide_share, learn_explorer
 from recommender.fallback import (
     DEFAULT_COLD_START,
     MODEL,
@@ -118,6 +118,7 @@ class _Context:
     popularity: FittedModel
     fallback: Fallback
     explorer: Explorer
+    share: Share
     tally: _Tally = field(default_factory=_Tally)
 
 
@@ -152,6 +153,7 @@ def recommend(
         interactions = read_interactions(settings, SOURCE_NAME)
         day = for_date or interactions.data_cutoff.date()
         caps = caps_of(interactions, settings.lists)
+        share = decide_share(lock, SOURCE_NAME, settings.lists.exploration)
         context = _Context(
             POPULARITY.fit(interactions.plays, seed=0),
             learn_fallback(
@@ -160,7 +162,8 @@ def recommend(
                 interactions.recommendable,
                 caps,
             ),
-            learn_explorer(interactions, caps, settings.lists.exploration, day),
+            learn_explorer(interactions, caps, share.slots, day),
+            share,
         )
         report = _write_day(lock, interactions, _Serving(champion, canary), context, day)
         _logger.info(
@@ -206,6 +209,8 @@ def _write_day(
             "user_count": len(interactions.user_ids),
             "list_length": LIST_LENGTH,
             "short_list_count": tally.short_lists,
+            "exploration_slots": context.share.slots,
+            "exploration_reason": context.share.reason,
         }
         replace_rows(connection, "batches", [pa.Table.from_pylist([batch])], key, generated)
         if superseded is not None and is_same(connection, key, superseded):

@@ -29,6 +29,8 @@ _STATEMENTS = (
         short_list_count integer not null,
         data_cutoff timestamptz not null,
         generated_at timestamptz not null,
+        exploration_slots smallint,
+        exploration_reason text,
         primary key (for_date, source_name)
     )
     """,
@@ -220,3 +222,7 @@ def create_tables(connection: psycopg.Connection) -> None:
     # made by a version that gave no reasons
     for table in ("recommendations", "superseded_recommendations"):
         add_column(connection, SCHEMA, table, "because", "text[]")
+    # and by one that did not explore
+    for table in ("batches", "superseded_batches"):
+        add_column(connection, SCHEMA, table, "exploration_slots", "smallint")
+        add_column(connection, SCHEMA, table, "exploration_reason", "text")

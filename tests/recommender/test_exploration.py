@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recommender.exploration import FEW_LISTENERS, Explorer, exploration_ranks, learn_explorer
+from recommender.exploration import (
+    FEW_LISTENERS,
+    Explorer,
+    decide_share,
+    exploration_ranks,
+    learn_explorer,
+)
 from recommender.fallback import EXPLORATION, SOURCES, Lists, learn_fallback, recommend_lists
 from recommender.models import NO_TRACK
 from recommender.panel import PANEL
 from recommender.split import caps_of
+from tests.recommender.conftest import House
 from tests.recommender.listeners import make_listens
+from tests.recommender.marts import CUTOFF
 from warehouse.settings import ListRules
 
 DAY, N = date(2026, 3, 10), 20
@@ -113,3 +121,58 @@ def test_lists_are_left_as_they_are_where_nothing_is_to_be_explored() -> None:
         np.testing.assert_array_equal(by.explore(lists, PLAYS, USERS).tracks, lists.tracks)
     none = Lists(LISTS.tracks[:0], LISTS.scores[:0], LISTS.sources[:0])
     assert explorer().explore(none, PLAYS[:0], USERS[:0]) is none
+
+
+@pytest.mark.parametrize(
+    ("explored", "days", "slots", "why"),
+    [
+        # upper bounds 0.004 and 0.006, of a quarter of 0.02
+        (0.003, 7, 1, "less than the 2 configured: users play at most 0.40% of explored tracks"),
+        (0.005, 7, 2, "as configured: users play at most 0.60% of explored tracks"),
+        (0.003, 6, 2, "as configured: 6 of 7 days to judge by"),
+    ],
+)
+def test_exploration_that_brings_far_less_than_its_neighbors_gets_one_place(
+    trained: House, explored: float, days: int, slots: int, why: str
+) -> None:
+    connection = trained.connection
+    connection.execute(
+        "create table marts.rpt_exploration_lift (source_name text, for_date date,"
+        " neighbor_conversion_rate float8, lift_upper float8)"
+    )
+    # another source, and days without an interval
+    connection.execute(
+        """
+        insert into marts.rpt_exploration_lift
+        select 'moovitamix', date '2026-02-01' + day, 0.02, %s + 0.001 - 0.02
+        from generate_series(1, %s) as days (day)
+        union all
+        select 'other', date '2026-02-01' + day, 0.02, -0.02 from generate_series(1, 9) as days (day)
+        union all
+        select 'moovitamix', date '2026-02-28', 0.02, null
+        """,
+        (explored, days),
+    )
+    trained.recommend()
+    [(found, reason)] = trained.rows(
+        "select exploration_slots, exploration_reason from recommendations.batches"
+    )
+    assert found == slots
+    assert reason.startswith(why)
+    assert decide_share(connection, "moovitamix", 0).slots == 0
+
+
+def test_lists_of_the_day_explore_and_say_so(trained: House) -> None:
+    trained.marts.add_tracks("Rock-new", "Rock-newer", genre="Rock")
+    trained.marts.refresh(CUTOFF)
+    report = trained.recommend()
+    rows = trained.rows(
+        "select distinct user_id ~ '^Rock', rank, track_id ~ '^Rock-new', score, model_version, because"
+        " from recommendations.recommendations where source = 'exploration' order by rank"
+    )
+    assert rows == [(True, 15, True, 0, None, None), (True, 20, True, 0, None, None)]
+    assert report.counts["exploration"] == 120
+    assert not trained.rows(
+        "select 1 from recommendations.popularity_shadow where track_id = 'Rock-newer' and rank <= 10"
+    )
+    assert trained.recommend().same_since
