@@ -39,6 +39,20 @@ def publish_feed(settings: Settings, lock: psycopg.Connection) -> list[Published
     return _feed(settings, lock).publish()
 
 
+def restate_feed(settings: Settings, lock: psycopg.Connection) -> list[Published]:
+    """Publishes what holds now, and tombstones for all else that is on the topics.
+
+    Args:
+        settings: Which warehouse and brokers.
+        lock: Connection that holds the run's lock.
+
+    Raises:
+        KafkaError: The brokers are away, or refuse; says what to do.
+        SettingsError: There is no feed, or not the way it is set up.
+    """
+    return _feed(settings, lock).restate()
+
+
 def run_publish(settings: Settings) -> None:
     """Publishes as a run of its own, and says what was published.
 

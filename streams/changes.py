@@ -95,6 +95,32 @@ def read_changes(
         yield Change(_key(list(row.values())), None)
 
 
+def read_current(
+    connection: psycopg.Connection, table: FeedTable, boundary_at: datetime
+) -> Iterator[Change]:
+    """Streams what a table holds as of a crawl.
+
+    Args:
+        connection: Connection with an open transaction.
+        table: The table.
+        boundary_at: The crawl's boundary.
+
+    Yields:
+        A change with data per key.
+    """
+    query = sql.SQL(
+        """
+        select {columns} from {table}
+        where _dlt_valid_from <= %(at)s and (_dlt_valid_to is null or _dlt_valid_to > %(at)s)
+        """
+    ).format(
+        table=sql.Identifier(table.schema, table.name),
+        columns=sql.SQL(", ").join(map(sql.Identifier, table.columns)),
+    )
+    for row in _stream(connection, query, {"at": boundary_at}):
+        yield Change(_key([row[name] for name in table.key]), row)
+
+
 def read_lists(
     connection: psycopg.Connection, source_name: str, newest: datetime, published: datetime | None
 ) -> Iterator[Change]:

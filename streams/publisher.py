@@ -5,11 +5,15 @@ In: a warehouse and brokers. Out: messages of compacted topics; rows of `ops.fee
 Landing is the log: a cursor says up to which crawl it is published, and is moved once the brokers
 have committed the crawl's transaction. Killed in between, the crawl is published again, under the
 same message ids. Who reads committed messages only never sees half a crawl.
+
+Where landing went back, by a withdrawal or a restored backup, the crawl of the cursor is no longer
+there, and what it changed is known to the topics alone. They are read, and restated: in one
+transaction, all that holds, and a tombstone for each key that has nothing any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +23,8 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from streams.changes import Change, FeedTable, read_changes, read_lists
+from streams.changes import Change, FeedTable, read_changes, read_current, read_lists
+from streams.live_keys import read_live_keys
 from warehouse import kafka
 from warehouse.database import table_exists
 from warehouse.errors import KafkaError
@@ -122,11 +127,35 @@ class Feed:
         done = []
         try:
             for name in self._streams():
+                if self._is_stranded(name):
+                    done.append(self._restate(producer, name))
                 for at, crawl_id in self._waiting(name):
                     done.append(self._publish_one(producer, name, at, crawl_id))
         except KafkaException as error:
             raise self._late(error) from error
         return done
+
+    def restate(self) -> list[Published]:
+        """Publishes what holds now of every stream that was ever published, and nothing else.
+
+        Returns:
+            What was published, in order.
+
+        Raises:
+            KafkaError: The brokers are away, or refuse.
+            SettingsError: No broker is named, the client is not installed, or refuses a property.
+        """
+        from confluent_kafka import KafkaException  # noqa: PLC0415
+
+        producer = self._open()
+        try:
+            return [
+                self._restate(producer, name)
+                for name in self._streams()
+                if self._cursor(name) is not None
+            ]
+        except KafkaException as error:
+            raise self._late(error) from error
 
     def _open(self) -> Producer:
         from confluent_kafka import KafkaException, Producer  # noqa: PLC0415
@@ -170,7 +199,58 @@ class Feed:
             for created in admin.create_topics(missing).values():
                 created.result()
 
+    def _is_stranded(self, name: str) -> bool:
+        """Whether the cursor is at a crawl that landing does not have."""
+        cursor = self._cursor(name)
+        source, _, lists = name.partition(" ")
+        # lists are only ever followed by others
+        return cursor is not None and not lists and cursor not in self._boundaries(source)
+
+    def _restate(self, producer: Producer, name: str) -> Published:
+        """Publishes all that holds, and tombstones for what is on the topics beside it."""
+        source, _, lists = name.partition(" ")
+        if lists:
+            at = next((at for at, _ in self._waiting(name)), self._cursor(name))
+            topics = [_lists_topic(source)]
+        else:
+            at = max(self._boundaries(source), default=None)
+            topics = [table.topic for table in self._tables if table.source == source]
+        # before the transaction, whose messages would be among them
+        live = {topic: read_live_keys(self._settings, topic) for topic in topics}
+        now = datetime.now(UTC)
+
+        def state() -> Iterator[tuple[str, Iterable[Change]]]:
+            for topic, changes in self._holding(name, at):
+                yield topic, _counted_off(changes, live[topic])
+                yield topic, (Change(key, None) for key in sorted(live[topic]))
+
+        # ids of its own: a consumer that drops what it has seen must not drop these
+        return self._transact(producer, name, at, (f"restated-{now.isoformat()}", at or now), state)
+
+    def _holding(self, name: str, at: datetime | None) -> Iterator[tuple[str, Iterable[Change]]]:
+        """All that holds as of a crawl, by topic; nothing where there is no crawl."""
+        source, _, lists = name.partition(" ")
+        if lists:
+            # those that are served; one without tracks any more is a tombstone
+            changes = read_lists(self._connection, source, at, None) if at else ()
+            yield _lists_topic(source), changes
+            return
+        for table in self._tables:
+            if table.source == source:
+                yield table.topic, read_current(self._connection, table, at) if at else ()
+
     def _publish_one(self, producer: Producer, name: str, at: datetime, crawl_id: str) -> Published:
+        return self._transact(producer, name, at, (crawl_id, at), lambda: self._changes(name, at))
+
+    def _transact(
+        self,
+        producer: Producer,
+        name: str,
+        at: datetime | None,
+        crawl: tuple[str, datetime],
+        changes_by_topic: Callable[[], Iterable[tuple[str, Iterable[Change]]]],
+    ) -> Published:
+        """Publishes changes in one transaction, and moves the cursor once it is committed."""
         from confluent_kafka import KafkaException  # noqa: PLC0415
 
         counts = {"message_count": 0, "tombstone_count": 0}
@@ -178,9 +258,9 @@ class Feed:
         try:
             # one state for all tables
             with self._connection.transaction():
-                for topic, changes in self._changes(name, at):
+                for topic, changes in changes_by_topic():
                     for change in changes:
-                        _produce(producer, topic, change, (crawl_id, at))
+                        _produce(producer, topic, change, crawl)
                         counts["message_count"] += 1
                         counts["tombstone_count"] += change.data is None
             producer.commit_transaction(_PATIENCE_SECONDS)
@@ -189,9 +269,13 @@ class Feed:
             with suppress(KafkaException):
                 producer.abort_transaction(_PATIENCE_SECONDS)
             raise
-        self._move(self._connection, name, at)
-        _logger.info("published", stream=name, published_at=at.isoformat(), **counts)
-        return Published(name, at.astimezone(UTC), **counts)
+        if at is None:
+            # no crawl is left
+            self.rewind(name, None)
+        else:
+            self._move(self._connection, name, at)
+        _logger.info("published", stream=name, published_at=str(at), **counts)
+        return Published(name, crawl[1].astimezone(UTC), **counts)
 
     def _changes(self, name: str, at: datetime) -> Iterable[tuple[str, Iterable[Change]]]:
         source, _, lists = name.partition(" ")
@@ -221,7 +305,8 @@ class Feed:
             # of several generations the newest is what people get
             rows = self._connection.execute(
                 """
-                select generated_at, for_date::text from recommendations.batches
+                -- of a day there can be several, each with messages of its own
+                select generated_at, for_date || ' ' || generated_at from recommendations.batches
                 where source_name = %s and (%s::timestamptz is null or generated_at > %s)
                 order by for_date desc, generated_at desc
                 limit 1
@@ -237,6 +322,14 @@ class Feed:
             " where %s::timestamptz is null or boundary_at > %s order by boundary_at"
         ).format(sql.Identifier(schema, "crawls"))
         return self._connection.execute(crawls, (cursor, cursor)).fetchall()
+
+    def _boundaries(self, source: str) -> set[datetime]:
+        """The boundaries of the committed crawls of a source."""
+        schema = next(table.schema for table in self._tables if table.source == source)
+        if not table_exists(self._connection, schema, "crawls"):
+            return set()
+        query = sql.SQL("select boundary_at from {}").format(sql.Identifier(schema, "crawls"))
+        return {at for (at,) in self._connection.execute(query)}
 
     def _cursor(self, name: str) -> datetime | None:
         row = self._connection.execute(
@@ -259,6 +352,13 @@ class Feed:
 
 def _lists_topic(source: str) -> str:
     return f"listenhouse.{source}.{_LISTS}"
+
+
+def _counted_off(changes: Iterable[Change], keys: set[str]) -> Iterator[Change]:
+    """The changes; takes their keys out of a set as they pass."""
+    for change in changes:
+        keys.discard(change.key)
+        yield change
 
 
 def _produce(producer: Producer, topic: str, change: Change, crawl: tuple[str, datetime]) -> None:
