@@ -6,6 +6,8 @@ terminal.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import psycopg
 from rich import box
 from rich.console import Console
@@ -16,6 +18,7 @@ from operations.daily_run.dbt_build import build
 from operations.erasure.completion import complete, is_forgotten
 from operations.erasure.dead_rows import vacuum
 from operations.erasure.errors import ErasureError
+from operations.erasure.feed import erase_from_feed, has_feed
 from operations.erasure.files import erase_files
 from operations.erasure.lake import erase_from_lake, find_in_lake, has_lake
 from operations.erasure.person import Person, find_person
@@ -28,7 +31,7 @@ from operations.erasure.rows import (
     refuse_concurrent_writers,
 )
 from warehouse.consent import agrees, describe_operator
-from warehouse.daily_steps import LAKE
+from warehouse.daily_steps import FEED, LAKE
 from warehouse.foreign_code import refuse_foreign_code
 from warehouse.ops.run_record import RunRecord
 from warehouse.run_lock import hold_run_lock
@@ -36,6 +39,14 @@ from warehouse.run_log import get_logger
 from warehouse.settings import Settings
 
 _logger = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Outside:
+    """Where a person can be outside of the tables."""
+
+    is_in_lake: bool
+    is_in_feed: bool
 
 
 def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bool) -> bool:
@@ -68,7 +79,7 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
     console = Console(highlight=False)
     with record.logged(), hold_run_lock(settings) as lock, record.run():
         refuse_concurrent_writers(lock)
-        is_in_lake = has_lake(lock, settings)
+        outside = _Outside(has_lake(lock, settings), has_feed(lock, settings))
         known = is_forgotten(lock, settings, source, user_id)
         person = find_person(lock, settings, source, user_id)
         counts = count_rows(lock, person)
@@ -85,7 +96,7 @@ def run_forget(settings: Settings, source_name: str, user_id: str, *, agreed: bo
             return False
         # not before: an id that was mistyped is no failure of the house
         record.begin()
-        _forget(settings, lock, record, person, is_in_lake=is_in_lake)
+        _forget(settings, lock, record, person, outside)
     key = "the key is in the settings" if settings.erasure_key else str(settings.erasure_key_file)
     console.print(
         "Forgotten: no table and no file has anything of that user, and no load brings them "
@@ -103,8 +114,7 @@ def _forget(
     lock: psycopg.Connection,
     record: RunRecord,
     person: Person,
-    *,
-    is_in_lake: bool,
+    outside: _Outside,
 ) -> None:
     with record.step("erase"):
         erasure = erase(lock, settings, person, f"{describe_operator()}, as {lock.info.user}")
@@ -120,14 +130,17 @@ def _forget(
     finally:
         # nor must a build that fails, or one that may not be published
         erasure = erase_published(lock, person, erasure)
-    if is_in_lake:
+    if outside.is_in_lake:
         with record.step(LAKE):
             erase_from_lake(settings, lock)
+    if outside.is_in_feed:
+        with record.step(FEED):
+            erase_from_feed(settings, lock)
     with record.step("vacuum"):
         vacuum(settings, lock, erasure)
     with record.step("scan"):
         traces = find_remaining_traces(lock, settings, person)
-        if is_in_lake:
+        if outside.is_in_lake:
             traces |= dict.fromkeys(find_in_lake(settings, person), 1)
         if traces:
             listed = ", ".join(f"{name} ({count:,})" for name, count in traces.items())

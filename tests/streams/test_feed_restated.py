@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from ingestion.landing.withdrawal import plan_withdrawal, withdraw
-from operations.change_feed import publish_feed, restate_feed
+from operations.change_feed import publish_feed
+from tests.commands import run_command
 from tests.dbt_project.landing import Day, Landing, boundary, history, track, user
 from tests.recommendations import recommend
 from tests.streams.feed_reader import (
@@ -95,16 +96,26 @@ def test_without_any_crawl_left_there_is_nothing_on_the_topics(
 
 
 def test_whoever_is_forgotten_gets_tombstones(
-    feeding: Settings, landing: Landing, connection: psycopg.Connection
+    feeding: Settings, connection: psycopg.Connection
 ) -> None:
     recommend(connection, boundary(1).date(), boundary(1), {"1": ["2"], "2": ["1"]}, {})
     publish(feeding)
-    assert landing
-    for table, column in (("users", "id"), ("listen_history", "user_id")):
-        connection.execute(f"delete from raw_moovitamix.{table} where {column} = 2".encode())
-    connection.execute("delete from recommendations.recommendations where user_id = '2'")
-    with hold_run_lock(feeding) as lock:
-        restate_feed(feeding, lock)
+    before = all_consumed(feeding)
+    assert "2" in before["listenhouse.moovitamix.users"]
+    environment = {
+        "LISTENHOUSE_HOME": str(feeding.home),
+        "LISTENHOUSE_DATABASE_URL": feeding.database_url,
+        "LISTENHOUSE_ERASURE_KEY": "k" * 32,
+    }
+    forget = ("listenhouse", "forget", "2", "--yes")
+    # not half: neither here nor there
+    refused = run_command(*forget, environment=environment)
+    assert refused.returncode != 0
+    assert "Nothing was changed: ops.feed_cursors says" in refused.stderr
+    assert expected(feeding, connection) == before
+    done = run_command(*forget, environment=environment | {"LISTENHOUSE_KAFKA": str(feeding.kafka)})
+    assert done.returncode == 0, done.stderr
+    assert "2" not in expected(feeding, connection)["listenhouse.moovitamix.users"]
     assert all_consumed(feeding) == expected(feeding, connection)
     assert set(consumed(read_messages(feeding, LISTS))) == {"1"}
     # nothing of them comes after the tombstone
