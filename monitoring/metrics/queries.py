@@ -564,23 +564,12 @@ _FEED = (
     Part(
         name="feed",
         labels=("stream",),
-        metrics={
-            "feed_published_timestamp_seconds": "As of when what the change feed published is.",
-            "feed_lag_seconds": "How much newer the last committed crawl is than that.",
-        },
+        # behind landed_boundary_timestamp_seconds by as much as it is late
+        metrics={"feed_published_timestamp_seconds": "As of when the change feed is."},
         only_with="ops.feed_cursors",
         query="""
-            select
-                cursors.stream,
-                extract(epoch from cursors.published_at) as feed_published_timestamp_seconds,
-                case
-                    when cursors.stream = 'moovitamix'
-                        then greatest(
-                            extract(epoch from crawls.boundary_at - cursors.published_at), 0
-                        )
-                end as feed_lag_seconds
-            from ops.feed_cursors as cursors
-            cross join (select max(boundary_at) as boundary_at from raw_moovitamix.crawls) as crawls
+            select stream, extract(epoch from published_at) as feed_published_timestamp_seconds
+            from ops.feed_cursors
         """,
     ),
 )

@@ -51,11 +51,11 @@ def read_messages(settings: Settings, topic: str) -> list[Message]:
                 ended += 1
                 continue
             value = message.value()
-            headers = dict(message.headers() or ())
+            message_id = dict(message.headers() or ())["ce_id"]
             messages.append(
                 (
-                    str(message.key(), "utf8"),
-                    str(headers["ce_id"], "utf8"),
+                    (message.key() or b"").decode(),
+                    message_id.decode() if isinstance(message_id, bytes) else str(message_id),
                     None if value is None else json.loads(value),
                 )
             )

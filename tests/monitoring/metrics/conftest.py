@@ -83,6 +83,11 @@ def recommend_daily(url: str) -> None:
         ):
             training_id = train(connection, boundary, {"challenger": (0.2, 0.1, 0.3)})
             decide(connection, boundary, decision, to_version=version, training_id=training_id)
+        # the feed has the first
+        connection.execute(
+            "insert into ops.feed_cursors (stream, published_at, moved_at)"
+            " select 'moovitamix', min(boundary_at), now() from raw_moovitamix.crawls"
+        )
 
 
 def run(settings: Settings, code: int = 0) -> None:

@@ -219,6 +219,10 @@ def test_series_are_few_and_name_no_run_and_nobody(text: str, samples: Samples) 
         ),
         ("champion_info", "select 'moovitamix', '2', 1"),
         (
+            "feed_published_timestamp_seconds",
+            "select 'moovitamix', extract(epoch from min(boundary_at)) from raw_moovitamix.crawls",
+        ),
+        (
             "model_decision_timestamp_seconds",
             "select decision, 'moovitamix', extract(epoch from decided_at) "
             "from recommendations.promotions",
