@@ -38,12 +38,13 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.mark.rare
 def test_consumers_see_whole_crawls_through_kills_of_the_feed_and_of_the_broker(
+    tmp_path: Path,
     settings: Settings,
     connection: psycopg.Connection,
     broker: Broker,
     record_property: Callable[[str, object], None],
 ) -> None:
-    chance = random.Random(SEED)
+    chance = random.Random(SEED)  # noqa: S311 (no secret)
     landing = Landing(connection)
     landing.create()
     feeding = settings.but(kafka=broker.bootstrap_servers)
@@ -65,7 +66,6 @@ def test_consumers_see_whole_crawls_through_kills_of_the_feed_and_of_the_broker(
     created = run_command("listenhouse", "feed", "publish", environment=environment)
     assert created.returncode == 0, created.stderr
     killed: Counter[str] = Counter()
-    repeated = 0
     for point in POINTS:
         crawl()
         outcome = run_command(
@@ -77,21 +77,25 @@ def test_consumers_see_whole_crawls_through_kills_of_the_feed_and_of_the_broker(
     for number in range(RANDOM_KILLS):
         if number % 3 == 0:
             crawl()
-        process = start_command("listenhouse", "feed", "publish", environment=environment)
+        process = start_command(
+            "listenhouse", "feed", "publish", environment=environment, folder=tmp_path
+        )
         time.sleep(chance.uniform(0.5, LONGEST_LIFE_SECONDS))
-        if process.poll() is None:
+        if process.is_alive():
             process.kill()
             killed["at random"] += 1
-        process.wait()
+        process.join()
         _see_whole_crawls(feeding, connection)
     # the broker is killed while a crawl is published, and comes back
     crawl()
-    process = start_command("listenhouse", "feed", "publish", environment=environment)
+    process = start_command(
+        "listenhouse", "feed", "publish", environment=environment, folder=tmp_path
+    )
     time.sleep(3)
     broker.kill()
     killed["broker"] += 1
     broker.start()
-    process.wait(120)
+    process.join(120)
     _see_whole_crawls(feeding, connection)
 
     done = run_command("listenhouse", "feed", "publish", environment=environment)
