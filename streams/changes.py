@@ -57,13 +57,19 @@ class Change:
 
 
 def read_changes(
-    connection: psycopg.Connection, table: FeedTable, boundary_at: datetime
+    connection: psycopg.Connection,
+    table: FeedTable,
+    previous_at: datetime | None,
+    boundary_at: datetime,
 ) -> Iterator[Change]:
-    """Streams what a crawl changed in a table.
+    """Streams what a crawl made visible in a table.
+
+    That is more than it opened and closed itself, if a crawl before it died after its merge.
 
     Args:
         connection: Connection with an open transaction.
         table: The table.
+        previous_at: The boundary of the committed crawl before it; None for the first.
         boundary_at: The crawl's boundary.
 
     Yields:
@@ -74,24 +80,39 @@ def read_changes(
         "columns": sql.SQL(", ").join(map(sql.Identifier, table.columns)),
         "keys": sql.SQL(", ").join(map(sql.Identifier, table.key)),
         "same": sql.SQL(" and ").join(
-            sql.SQL("closed.{key} is not distinct from opened.{key}").format(
-                key=sql.Identifier(name)
-            )
+            sql.SQL("closed.{key} is not distinct from held.{key}").format(key=sql.Identifier(name))
             for name in table.key
         ),
+        "since": sql.SQL("> coalesce(%(previous)s::timestamptz, '-infinity')"),
     }
-    opened = sql.SQL("select {columns} from {table} where _dlt_valid_from = %s").format(**names)
-    for row in _stream(connection, opened, (boundary_at,)):
+    boundaries = {"previous": previous_at, "at": boundary_at}
+    opened = sql.SQL(
+        """
+        select {columns} from {table}
+        where
+            _dlt_valid_from {since}
+            and _dlt_valid_from <= %(at)s
+            and (_dlt_valid_to is null or _dlt_valid_to > %(at)s)
+        """
+    ).format(**names)
+    for row in _stream(connection, opened, boundaries):
         yield Change(_key([row[name] for name in table.key]), row)
     closed = sql.SQL(
         """
         select distinct {keys} from {table} as closed
-        where closed._dlt_valid_to = %s and not exists (
-            select from {table} as opened where {same} and opened._dlt_valid_from = %s
-        )
+        where
+            closed._dlt_valid_to {since}
+            and closed._dlt_valid_to <= %(at)s
+            and not exists (
+                select from {table} as held
+                where
+                    {same}
+                    and held._dlt_valid_from <= %(at)s
+                    and (held._dlt_valid_to is null or held._dlt_valid_to > %(at)s)
+            )
         """
     ).format(**names)
-    for row in _stream(connection, closed, (boundary_at, boundary_at)):
+    for row in _stream(connection, closed, boundaries):
         yield Change(_key(list(row.values())), None)
 
 

@@ -283,9 +283,11 @@ class Feed:
             changes = read_lists(self._connection, source, at, self._cursor(name))
             yield _lists_topic(source), changes
             return
+        earlier = [boundary for boundary in self._boundaries(source) if boundary < at]
+        previous_at = max(earlier, default=None)
         for table in self._tables:
             if table.source == source:
-                changes = read_changes(self._connection, table, at)
+                changes = read_changes(self._connection, table, previous_at, at)
                 yield table.topic, changes
 
     def _streams(self) -> list[str]:

@@ -133,3 +133,16 @@ def test_lists_made_again_for_a_day_are_not_taken_for_those_before(
     publish(feeding)
     (served,) = consumed(read_messages(feeding, LISTS))["1"]["tracks"]
     assert served["track_id"] == "1"
+
+
+def test_what_a_crawl_merged_that_died_comes_with_the_crawl_after_it(
+    feeding: Settings, landing: Landing, connection: psycopg.Connection
+) -> None:
+    publish(feeding)
+    # of the day after: what it merged is not merged again
+    landing.merge(boundary(2), SECOND)
+    assert publish(feeding) == []
+    landing.crawl(boundary(3), SECOND.having("tracks", track(3)))
+    publish(feeding)
+    assert all_consumed(feeding) == expected(feeding, connection)
+    assert set(all_consumed(feeding)["listenhouse.moovitamix.users"]) == {"1", "3"}
