@@ -2,7 +2,8 @@
 
 It gives dlt's commands their context (state below `.listenhouse/`, the warehouse as
 destination) and adds `dlt pipeline listen_history run` and `dlt pipeline spotify_export run`;
-`info`, `trace`, `show` and `schema` are dlt's own.
+`info`, `trace`, `show` and `schema` are dlt's own. Where `show` lacks a package, it says how to
+install what it needs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,36 @@ def plug_run_context(
 def plug_run_command(host: str) -> type[SupportsCliCommand] | None:
     """Adds the command `run` to `dlt pipeline`."""
     return RunCommand if host == "dlt" else None
+
+
+@plugins.hookimpl(specname="plug_cli")
+def plug_pipeline_command(host: str) -> type[SupportsCliCommand] | None:
+    """Puts a check before `dlt pipeline NAME show`."""
+    if host != "dlt":
+        return None
+    # imported late: dlt's commands are what asks for this hook
+    from dlt._workspace.cli.commands import PipelineCommand  # noqa: PLC0415
+
+    class CheckedPipelineCommand(PipelineCommand):
+        """dlt's own; it alone would say which package is missing, and exit as if it had worked."""
+
+        def execute(self, args: argparse.Namespace) -> None:
+            """Runs the operation; exits with 1 where `show` lacks a package."""
+            if args.operation == "show" and (missing := _missing_for_dashboard()):
+                sys.exit(
+                    f"dlt's dashboard needs {', '.join(missing)}, not installed: run `make "
+                    "dlt-dashboard`, or `pip install 'listenhouse[dashboard]'`. The package dlthub "
+                    "has its own licence, the dltHub EULA."
+                )
+            super().execute(args)
+
+    return CheckedPipelineCommand
+
+
+def _missing_for_dashboard() -> list[str]:
+    """Packages of the extra `dashboard` that are not installed."""
+    modules = {"dlthub": "dlthub", "ibis": "ibis-framework", "marimo": "marimo"}
+    return [package for module, package in modules.items() if find_spec(module) is None]
 
 
 class RunCommand(SupportsCliCommand):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -41,6 +42,14 @@ def test_the_pipeline_runs_and_tells_of_itself(
     schema = run_command("dlt", "pipeline", "listen_history", "schema", environment=environment)
     assert schema.returncode == 0
     assert "row_hash" in schema.stdout
+
+
+@pytest.mark.skipif(find_spec("dlthub") is not None, reason="make dlt-dashboard was run here")
+def test_the_dashboard_says_how_to_install_what_it_lacks(environment: dict[str, str]) -> None:
+    show = run_command("dlt", "pipeline", "listen_history", "show", environment=environment)
+    assert show.returncode == 1
+    assert show.stderr.startswith("dlt's dashboard needs dlthub, ")
+    assert "make dlt-dashboard" in show.stderr
 
 
 def test_the_module_is_the_same_command(
