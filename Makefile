@@ -44,6 +44,7 @@ docs: .venv/run ## Write lineage and dictionary to target/static_index.html, one
 
 # without a catalog, so not where `make docs` writes
 site: export DBT_TARGET_PATH := $(or $(DBT_TARGET_PATH),target/site)
+# the pages of a demo are copied from its folder, where it has run
 site: .venv/dev ## Write the documentation's site to site/; it opens offline, at site/index.html
 	@dbt --quiet parse && dbt --quiet docs generate --static --empty-catalog --no-compile
 	@NO_MKDOCS_2_WARNING=1 mkdocs build $(if $(SITE),--site-dir $(SITE))

@@ -49,6 +49,9 @@ _LOST_LISTENS, _BAD_TRACKS = 0.6, 40
 
 _MARK = "demo.txt"
 
+_WORLD = "world.txt"
+"""What was simulated, in a sentence: written last, and read by the documentation's site."""
+
 
 def main() -> None:
     """Runs the days and says where to look."""
@@ -107,6 +110,10 @@ def run_demo(settings: Settings, days: int, users: int) -> None:
                 health_page.write_page(settings, settings.health_page_file)
         finally:
             embedded_postgres.stop(settings)
+    (settings.home / _WORLD).write_text(
+        f"{days} simulated days up to {today.isoformat()}, {users:,} users and {users:,} tracks on "
+        f"the first day.\n"
+    )
     minutes = (time.monotonic() - began) / 60
     print(
         f"\n{days} days in {minutes:.1f} minutes. Open them in a browser:\n"

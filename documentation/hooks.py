@@ -1,7 +1,8 @@
-"""What MkDocs adds to the site that nobody writes by hand: the data dictionary and dbt's own page.
+"""What MkDocs adds to the site that nobody writes by hand: dictionary, dbt's page, a demo's pages.
 
 In: `manifest.json` and `static_index.html`, as `dbt parse` and `dbt docs generate --static` leave
-them. Out: the pages `dictionary/*.md`, `dictionary/dbt.html`, the list of decisions.
+them; the folder of a demo, if there is one. Out: the pages `dictionary/*.md`,
+`dictionary/dbt.html`, `pages/*.html`, the list of decisions.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 Node = Mapping[str, Any]
+
+_DEMO_PAGES = {
+    "listening": "the listening dashboard",
+    "wrapped": "a month on one page",
+    "health": "the health page",
+}
+"""Pages that a demo leaves, and what they are."""
+
+_DEMO_PAGE = "demo.md"
 
 _CHAPTERS = {
     "listening": "The star schema: who listened to what, in schema `marts`.\n\n"
@@ -49,7 +59,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Adds the dictionary and dbt's page.
+    """Adds the dictionary, dbt's page, and the pages of a demo.
 
     Raises:
         PluginError: dbt's artifacts are not there.
@@ -63,14 +73,20 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for name, text in dictionary(json.loads(manifest.read_text())).items():
         files.append(File.generated(config, f"dictionary/{name}.md", content=text))
     files.append(File.generated(config, "dictionary/dbt.html", abs_src_path=str(page)))
+    if _demo_world(config):
+        for name in _DEMO_PAGES:
+            path = Path(config.extra["demo"]) / "pages" / f"{name}.html"
+            files.append(File.generated(config, f"pages/{name}.html", abs_src_path=str(path)))
     return files
 
 
 def on_page_markdown(
     markdown: str, *, page: Page, config: MkDocsConfig, files: Files
 ) -> str | None:
-    """Lists the decisions below the text of their first page."""
+    """Lists the decisions below the text of their first page, and the pages of a demo on theirs."""
     del files
+    if page.file.src_uri == _DEMO_PAGE:
+        return f"{markdown}\n{_demo_links(config)}"
     if page.file.src_uri != "decisions/README.md":
         return None
     folder = Path(config.docs_dir) / "decisions"
@@ -79,6 +95,23 @@ def on_page_markdown(
         for path in sorted(folder.glob("[0-9]*.md"))
     ]
     return "\n".join([markdown, "", *(title.replace(". ", "\\. ", 1) for title in titles)])
+
+
+def _demo_world(config: MkDocsConfig) -> str | None:
+    """What the demo simulated, None where none has ended."""
+    world = Path(config.extra["demo"]) / "world.txt"
+    return world.read_text().strip() if world.exists() else None
+
+
+def _demo_links(config: MkDocsConfig) -> str:
+    world = _demo_world(config)
+    if world is None:
+        return (
+            "This site was built without a demo, so it has no such pages. Run `make demo`, then "
+            "`make site` again.\n"
+        )
+    links = [f"- [{what.capitalize()}](pages/{name}.html)" for name, what in _DEMO_PAGES.items()]
+    return "\n".join([f"This site has the pages of {world}", "", *links, ""])
 
 
 def dictionary(manifest: Node) -> dict[str, str]:

@@ -41,6 +41,7 @@ def test_days_are_lived_up_to_today_and_the_last_one_is_tested(settings: Setting
     for page in (settings.listening_page_file, settings.health_page_file):
         assert str(page) in outcome.stdout
         assert page.stat().st_size > 50_000
+    assert (settings.home / "world.txt").read_text().startswith(f"{DAYS} simulated days up to ")
     # nothing of it runs on
     assert embedded_postgres.read_state(settings).port is None
 

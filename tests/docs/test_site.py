@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mkdocs.config import load_config
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from playwright.sync_api import Browser
 
-from documentation.hooks import dictionary
+from documentation.hooks import dictionary, on_page_markdown
 from documentation.star_schema import FILE, draw
 from tests.dbt_project.parsed_project import leave_parsed
 from tests.docs.snippets import PAGES
@@ -21,23 +24,51 @@ from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
 from warehouse.settings import PROJECT_ROOT, Settings
 
 
+DEMO_PAGES = ("listening.html", "wrapped.html", "health.html")
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the site, and dbt's artifacts beside it."""
     folder = tmp_path_factory.mktemp("site")
     leave_parsed(folder / "dbt", Settings(home=folder).database_url)
+    (folder / "demo" / "pages").mkdir(parents=True)
+    (folder / "demo" / "world.txt").write_text("3 simulated days up to 2026-03-01.\n")
+    for name in DEMO_PAGES:
+        (folder / "demo" / "pages" / name).write_text(name)
     made = subprocess.run(
         # -o: the environment is the one that the tests run in
         ["make", "-o", ".venv/dev", "site", f"SITE={folder / 'site'}"],  # noqa: S607
         cwd=PROJECT_ROOT,
         env=os.environ
-        | {"DBT_TARGET_PATH": str(folder / "dbt"), "DBT_LOG_PATH": str(folder / "logs")},
+        | {
+            "DBT_TARGET_PATH": str(folder / "dbt"),
+            "DBT_LOG_PATH": str(folder / "logs"),
+            "DEMO": str(folder / "demo"),
+        },
         capture_output=True,
         text=True,
         check=False,
     )
     assert made.returncode == 0, made.stdout + made.stderr
     return folder
+
+
+def test_the_pages_of_a_demo_are_on_the_site_with_the_world_they_show(built: Path) -> None:
+    site = built / "site"
+    text = (site / "demo.html").read_text()
+    assert "3 simulated days up to 2026-03-01." in text
+    for name in DEMO_PAGES:
+        assert (site / "pages" / name).read_text() == name
+        assert f'href="pages/{name}"' in text
+
+
+def test_a_site_without_a_demo_says_how_to_make_one(tmp_path: Path) -> None:
+    config = load_config(str(PROJECT_ROOT / "mkdocs.yml"))
+    config.extra["demo"] = str(tmp_path)
+    page = Page("Demo", File("demo.md", config.docs_dir, config.site_dir, False), config)
+    text = on_page_markdown("", page=page, config=config, files=Files([]))
+    assert "Run `make demo`" in str(text)
 
 
 def test_every_page_is_on_the_site(built: Path) -> None:
@@ -105,7 +136,15 @@ def test_the_site_opens_offline_and_its_search_finds(built: Path, browser: Brows
     assert errors == []
 
 
-DRAWN = ("index", "architecture", "publishing", "lakehouse", "fr/index")
+DRAWN = (
+    "index",
+    "architecture",
+    "publishing",
+    "lakehouse",
+    "questions",
+    "fr/index",
+    "fr/questions",
+)
 """Pages with a drawing of arrows."""
 
 
