@@ -23,7 +23,6 @@ from tests.monitoring.browsing import VIEWPORTS
 from tests.monitoring.conftest import browser  # noqa: F401 (a fixture)
 from warehouse.settings import PROJECT_ROOT, Settings
 
-
 DEMO_PAGES = ("listening.html", "wrapped.html", "health.html")
 
 
