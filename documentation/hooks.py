@@ -30,6 +30,9 @@ _DEMO_PAGES = {
 
 _DEMO_PAGE = "demo.md"
 
+_WIDE = {"questions.md", "fr/questions.md"}
+"""Pages with a table that takes the place of their contents too."""
+
 _CHAPTERS = {
     "listening": "The star schema: who listened to what, in schema `marts`.\n\n"
     "![The fact in the middle, and the tables it refers to](../images/star-schema.svg)",
@@ -83,8 +86,10 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 def on_page_markdown(
     markdown: str, *, page: Page, config: MkDocsConfig, files: Files
 ) -> str | None:
-    """Lists the decisions below the text of their first page, and the pages of a demo on theirs."""
+    """Adds the list of decisions and the pages of a demo, and makes room for wide tables."""
     del files
+    if page.file.src_uri in _WIDE:
+        page.meta["hide"] = ["toc"]
     if page.file.src_uri == _DEMO_PAGE:
         return f"{markdown}\n{_demo_links(config)}"
     if page.file.src_uri != "decisions/README.md":

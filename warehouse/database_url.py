@@ -68,7 +68,7 @@ def check_database_url(url: str) -> str:
             "postgresql://user:password@host:port/database."
         )
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LAST_PORT):
-        raise ValueError(f"has a port that is no number from 1 to {_LAST_PORT}.")
+        raise ValueError(f"has a port that is not a number from 1 to {_LAST_PORT}.")
     return url
 
 

@@ -102,7 +102,7 @@ def _value(variable: str, field: FieldInfo, environ: Mapping[str, str]) -> str:
     try:
         content = Path(file).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        cause = "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+        cause = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
         cause = error.strerror or cause if isinstance(error, OSError) else cause
         raise SettingsError(
             f"{variable}_FILE names {file}, which cannot be read ({cause}): name a file with the "

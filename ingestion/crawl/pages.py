@@ -313,7 +313,7 @@ class PageReader:
             )
         if isinstance(error, MalformedPageError):
             return (
-                f"The API at {url} answered {where} with something that is no JSON{tries}: "
+                f"The API at {url} answered {where} with something that is not JSON{tries}: "
                 "check that LISTENHOUSE_API_URL is the API's base URL, then run again."
             )
         if isinstance(error, HTTPError) and error.response is not None:

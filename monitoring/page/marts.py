@@ -72,5 +72,5 @@ def _require(connection: psycopg.Connection, schema: str, tables: Sequence[str])
     if missing:
         raise DatabaseError(
             f"There is no {schema}.{missing[0]} to make the page from: run `listenhouse run`, or "
-            "`dbt build` where a load was landed already."
+            "`dbt build` if data was loaded already."
         )

@@ -55,7 +55,7 @@ def parse_period(text: str) -> Period:
         year, month = int(found[1]), found[2]
         return month_of(date(year, int(month), 1)) if month else Period(*_year(year))
     except ValueError:
-        raise ValueError(f"{text} is no year or month, as 2026 or 2026-11 are.") from None
+        raise ValueError(f"{text} is not a year or a month: write it as 2026 or 2026-11.") from None
 
 
 def _year(year: int) -> tuple[date, date]:

@@ -213,7 +213,7 @@ def _create_database(settings: Settings) -> None:
 def _refuse_incomplete(directory: Path) -> None:
     if not (directory / "PG_VERSION").is_file() or not (directory / "global/pg_control").is_file():
         raise EmbeddedPostgresError(
-            f"The folder {directory} is no complete PostgreSQL data directory: move it away or "
+            f"The folder {directory} is not a complete PostgreSQL data directory: move it away or "
             "delete it (`make clean` deletes all of .listenhouse), then run again."
         )
 

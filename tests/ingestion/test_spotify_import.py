@@ -149,14 +149,14 @@ def test_records_that_do_not_fit_are_kept_until_they_are_mended(
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"Streaming_History_Audio_1.json": '[{"ts": "2024-'}, "is no list of events in JSON"),
-        ({"Streaming_History_Audio_1.json": '{"items": []}'}, "is no list of events in JSON"),
+        ({"Streaming_History_Audio_1.json": '[{"ts": "2024-'}, "is not a list of events in JSON"),
+        ({"Streaming_History_Audio_1.json": '{"items": []}'}, "is not a list of events in JSON"),
         ({"Playlist1.json": "[]"}, "has no file Streaming_History_"),
         (
             {"Streaming_History_Audio_1.json": '[{"trackName": "\\"endTime\\":"}]'},
-            "is no streaming history: no record has the time",
+            "is not a streaming history: no record has the time",
         ),
-        ({"Streaming_History_1.json": "\ufeff[".encode("utf-16-le")}, "is no list of events"),
+        ({"Streaming_History_1.json": "\ufeff[".encode("utf-16-le")}, "is not a list of events"),
         ({"export.zip": b"PK"}, r"cannot be read \(export\.zip: File is not a zip file\)"),
         (
             {"a.zip": zipped({"b.zip": zipped({"c.zip": zipped({"d.zip": b""})})})},

@@ -182,4 +182,4 @@ def test_what_is_no_period_is_refused(tmp_path: Path, period: str) -> None:
         environment={"LISTENHOUSE_HOME": str(tmp_path)},
     )
     assert outcome.returncode == 2
-    assert f"{period} is no year or month, as 2026 or 2026-11 are" in outcome.stderr
+    assert f"{period} is not a year or a month: write it as 2026 or 2026-11" in outcome.stderr

@@ -56,7 +56,7 @@ def test_an_api_that_is_not_there(
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Answer(b"<html>Welcome</html>"), "something that is no JSON"),
+        (Answer(b"<html>Welcome</html>"), "something that is not JSON"),
         (Answer(b"not here", 404), "status 404"),
         (Answer(b'{"detail": "other"}'), "without a list `items`"),
         (Answer(b'{"items": []}'), "no number `total`"),
@@ -125,7 +125,7 @@ def test_a_half_created_home(environment: dict[str, str], tmp_path: Path) -> Non
     }
     line = refusal("listenhouse", "run", environment=embedded)
 
-    assert "no complete PostgreSQL data directory" in line
+    assert "not a complete PostgreSQL data directory" in line
     assert "make clean" in line
 
 

@@ -62,7 +62,7 @@ def test_a_taken_port_is_named_and_nothing_is_created(embedded: Settings) -> Non
 def test_a_half_created_data_directory_is_refused(embedded: Settings) -> None:
     embedded.postgres_directory.mkdir(parents=True)
     (embedded.postgres_directory / "PG_VERSION").write_text("18\n")
-    with pytest.raises(EmbeddedPostgresError, match="no complete PostgreSQL data directory"):
+    with pytest.raises(EmbeddedPostgresError, match="not a complete PostgreSQL data directory"):
         embedded_postgres.start(embedded)
 
 

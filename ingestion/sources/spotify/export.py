@@ -84,12 +84,12 @@ def read_export(path: Path) -> Iterator[ExportFile]:
             yield _decode(name, body)
         except (ContractError, MalformedPageError, UnicodeDecodeError) as error:
             raise SourceError(
-                f"{name} in {path} is no list of events in JSON; nothing was landed. It may be cut "
-                f"off: unpack the archive again, or {_MORE}."
+                f"{name} in {path} is not a list of events in JSON; nothing was landed. It may be "
+                f"cut off: unpack the archive again, or {_MORE}."
             ) from error
         except _NoHistoryError as error:
             raise SourceError(
-                f"{name} in {path} is no streaming history: no record has the time of an event "
+                f"{name} in {path} is not a streaming history: no record has the time of an event "
                 f"(`ts` or `endTime`); nothing was landed. Name a file {' or '.join(_NAMES)}, or "
                 f"{_MORE}."
             ) from error
