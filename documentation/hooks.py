@@ -210,7 +210,7 @@ def _index(chapters: Mapping[str, list[Node]]) -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Written by dbt's manifest, so it says what the code says. Types are part of the contract "
+        "Generated from dbt's manifest, so it matches the code. Types are part of the contract "
         "of every mart: a build that would change one fails. "
         "[dbt's own page](dbt.html) has the lineage and the SQL, in one file that opens offline; "
         "`make docs` writes the same with what is in your warehouse.",
