@@ -1,4 +1,4 @@
-"""A check: what is wrong, what of it is news to whom, and did it arrive.
+"""A check: what is wrong, which findings are new to which recipient, and whether they arrived.
 
 In: settings, and how a run ended. Out: messages sent and recorded, and a report.
 """

@@ -106,7 +106,7 @@ def _find_failure(service: NotifyBase, result: AppriseResult) -> str | None:
 
 
 def _secrets(service: NotifyBase) -> Iterator[str]:
-    """All of a service's address but its host: what of it is secret is not for us to know."""
+    """All of a service's address but its host, because any part of it may be secret."""
     parts = urlsplit(service.url())  # type: ignore[no-untyped-call]
     held = [parts.username, parts.password, *parts.path.split("/")]
     for name, value in parse_qsl(parts.query):
