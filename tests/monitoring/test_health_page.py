@@ -616,7 +616,7 @@ def test_a_good_day_is_called_healthy(browser: Browser, data: HealthData, tmp_pa
     with opened_page(browser, written(replace(data, findings=[]), tmp_path)) as page:
         assert page.inner_text("#today h2") == "Healthy"
         assert page.locator("#findings").count() == 0
-        assert "Nothing needs you now" in page.inner_text("#next")
+        assert "Nothing to do now" in page.inner_text("#next")
 
 
 def test_tests_that_failed_are_named(browser: Browser, data: HealthData, tmp_path: Path) -> None:
