@@ -130,7 +130,9 @@ def simulate(config: WorldConfig, days: int) -> tuple[Interactions, Listens]:
         plays=csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape),
         user_genres=_genres([favorites[user] for user in user_ids.tolist()]),
         recommendable=np.isin(track_ids, state.tracks.id),
-        artists=_artists(track_ids, state.tracks),
+        artists=_numbers(track_ids, state.tracks, state.tracks.artist),
+        albums=_numbers(track_ids, state.tracks, state.tracks.album),
+        track_genres=_track_genres(track_ids, state.tracks),
         first_listened_at=np.full(len(user_ids), "NaT", "datetime64[us]"),
         data_cutoff=world.clock.replace(tzinfo=UTC),
     )
@@ -162,9 +164,17 @@ class _Diary:
             self.observed_at += [world.clock] * len(new)
 
 
-def _artists(track_ids: NDArray[np.int64], tracks: Tracks) -> NDArray[np.int64]:
-    """A number for the artist of each track, none for one that is gone."""
-    numbers = np.unique(tracks.artist.astype(str), return_inverse=True)[1]
+def _track_genres(track_ids: NDArray[np.int64], tracks: Tracks) -> csr_array:
+    """The genres of each track, none for one that is gone."""
+    genres = dict(zip(tracks.id.tolist(), tracks.genres, strict=True))
+    return _genres([genres.get(track, "") for track in track_ids.tolist()])
+
+
+def _numbers(
+    track_ids: NDArray[np.int64], tracks: Tracks, names: NDArray[np.object_]
+) -> NDArray[np.int64]:
+    """A number for the name that each track has, none for one that is gone."""
+    numbers = np.unique(names.astype(str), return_inverse=True)[1]
     place = dict(zip(tracks.id.tolist(), numbers.tolist(), strict=True))
     return np.array([place.get(track, NO_ARTIST) for track in track_ids.tolist()])
 

@@ -77,8 +77,8 @@ def test_users_tracks_and_plays_are_read(marts: psycopg.Connection, settings: Se
     add_user(marts, "10", favorite_genre_names="Rock")
     add_user(marts, "a")
     add_user(marts, "gone", is_deleted=True, favorite_genre_names="Polka")
-    add_track(marts, "7")
-    add_track(marts, "11", is_deleted=True)
+    add_track(marts, "7", genre_names="Jazz, Rock", album_key=UUID(int=1))
+    add_track(marts, "11", is_deleted=True, genre_names="Rock")
     add_track(marts, "b", is_inferred=True)
     add_plays(marts, "9", "7", 3)
     add_plays(marts, "9", "b", 1)
@@ -94,6 +94,9 @@ def test_users_tracks_and_plays_are_read(marts: psycopg.Connection, settings: Se
     assert found.plays.dtype == np.float32
     # Hip Hop, Rock
     assert found.user_genres.toarray().tolist() == [[0, 1], [1, 1], [0, 0]]
+    # Jazz, Rock
+    assert found.track_genres.toarray().tolist() == [[0, 1], [1, 1], [0, 0]]
+    assert found.albums.tolist() == [-1, 0, -1]
     assert found.recommendable.tolist() == [False, True, False]
     assert np.isnat(found.first_listened_at).tolist() == [True, False, True]
     assert found.first_listened_at[1] == np.datetime64(first, "us")
