@@ -36,7 +36,8 @@ def _ndcg(hits: NDArray[np.bool_], targets: csr_array) -> float:
 
 def _hits(tracks: Tracks, targets: csr_array) -> NDArray[np.bool_]:
     rows = np.repeat(np.arange(len(tracks)), LIST_LENGTH)
-    return targets[rows, tracks.ravel()].reshape(tracks.shape) > 0
+    hits: NDArray[np.bool_] = targets[rows, tracks.ravel()].reshape(tracks.shape) > 0
+    return hits
 
 
 def measure(seed: int) -> list[list[float]]:
@@ -60,8 +61,8 @@ def measure(seed: int) -> list[list[float]]:
         found = []
         for least, most in LISTENERS:
             is_known = (listeners >= least) & (listeners <= most)
-            wanted = np.count_nonzero(is_known[test.targets.indices])
-            found.append(np.count_nonzero(hits & is_known[tracks]) / max(wanted, 1))
+            wanted = int(np.count_nonzero(is_known[test.targets.indices]))
+            found.append(int(np.count_nonzero(hits & is_known[tracks])) / max(wanted, 1))
         listed = np.intersect1d(tracks, np.flatnonzero(test.recommendable))
         coverage = len(listed) / np.count_nonzero(test.recommendable)
         rows.append([_ndcg(hits, test.targets), coverage, *found, seconds])

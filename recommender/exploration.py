@@ -191,7 +191,7 @@ class Explorer:
 
     def _is_allowed(self, proposals: Tracks, kept: Tracks, plays: csr_array) -> Flags:
         """Which proposals are unheard, not listed, of an artist with room, and the first such."""
-        is_allowed = proposals != NO_TRACK
+        is_allowed: Flags = proposals != NO_TRACK
         heard = csr_array((np.ones(plays.nnz, np.int8), plays.indices, plays.indptr), plays.shape)
         rows, columns = np.nonzero(is_allowed)
         if not len(rows):

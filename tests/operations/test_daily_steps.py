@@ -309,9 +309,7 @@ def test_schedulers_read_the_declaration(environment: dict[str, str]) -> None:
         return described
 
     names = [step.name for step in DAILY_STEPS]
-    described = steps(
-        LISTENHOUSE_RECOMMEND="yes", LISTENHOUSE_FEED="yes", LISTENHOUSE_LAKE="lake"
-    )
+    described = steps(LISTENHOUSE_RECOMMEND="yes", LISTENHOUSE_FEED="yes", LISTENHOUSE_LAKE="lake")
     assert [step["name"] for step in described] == names
     assert described[2] == {
         "name": "load",

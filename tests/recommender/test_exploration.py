@@ -46,7 +46,8 @@ def explorer(slots: int = 2, day: date = DAY) -> Explorer:
 
 
 def is_explored(lists: Lists) -> np.ndarray:
-    return lists.sources == SOURCES.index(EXPLORATION)
+    flags: np.ndarray = lists.sources == SOURCES.index(EXPLORATION)
+    return flags
 
 
 @pytest.mark.parametrize(
