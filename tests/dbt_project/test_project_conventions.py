@@ -68,6 +68,7 @@ NEWEST_SHADOW = "the newest popularity shadow has no time of its own, but that o
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "model_fanout": {
         "int_step_runs": "the time of all that runs record, which has none of its own",
+        "fct_recommendation_outcomes": "by day, model, canary and exploration, a report each",
     },
     "source_fanout": {
         "crawls": "pinned for what is built, and as it is for what judges the loads at any moment",
