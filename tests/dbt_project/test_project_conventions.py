@@ -134,6 +134,11 @@ LOOKED_UP = {"stg_recommendations__popularity_shadow": "recommendations.batches"
 JUDGED = {"rpt_findings": ["finding_key"]}
 KEYS_OF_READERS: dict[str, dict[str, list[str]]] = {
     "int_crawls_findings": JUDGED,
+    "int_events_plays": {
+        "int_events_listen_history": ["source_name", "user_id", "created_at", "valid_from"],
+        "int_events_tracks": ["source_name", "track_id", "valid_from"],
+        "int_events_users": ["source_name", "user_id", "valid_from"],
+    },
     "int_loads_findings": JUDGED,
     "int_publications_findings": JUDGED,
     "int_quality_findings": JUDGED,
