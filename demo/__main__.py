@@ -31,6 +31,9 @@ from monitoring.wrapped_page import page as wrapped_page
 from operations.daily_run.run import DayOptions, RunReport, run_day
 from operations.services import embedded_postgres
 from operations.services.start_stop import stop_services
+from recommender.canary import read_canaries
+from recommender.command import describe_canary
+from recommender.recommend import SOURCE_NAME
 from simulator import World, WorldConfig, create_app, lose_listens, running, spoil_tracks
 from warehouse.errors import ListenhouseError, OutputError
 from warehouse.process_environment import prepare_environment
@@ -44,6 +47,9 @@ PORT = 25442
 
 BAD_DAY = 4
 """How many days before the last the source goes wrong: recent enough for the page to show."""
+
+CANARY_PERCENT = 10
+"""Users who are served by challengers that the gate refused."""
 
 _LOST_LISTENS, _BAD_TRACKS = 0.6, 40
 
@@ -66,7 +72,12 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith(("LISTENHOUSE_", "DBT_"))]:
         del os.environ[name]
     try:
-        settings = Settings(home=options.home, embedded_port=options.port, trigger="demo")
+        settings = Settings(
+            home=options.home,
+            embedded_port=options.port,
+            trigger="demo",
+            canary_percent=CANARY_PERCENT,
+        )
         run_demo(settings, options.days, options.users)
     except ListenhouseError as error:
         sys.exit(str(error))
@@ -177,11 +188,24 @@ def _print_models(settings: Settings) -> None:
             "select model_version, lift, lift_lower, lift_upper from marts.rpt_model_lift"
             " where lift is not null order by model_version"
         ).fetchall()
+        explored = connection.execute(
+            "select sum(explored_conversion_rate * explored_count) / sum(explored_count),"
+            " sum(neighbor_conversion_rate * explored_count) / sum(explored_count)"
+            " from marts.rpt_exploration_lift where explored_conversion_rate is not null"
+        ).fetchone()
+        canaries = read_canaries(connection, SOURCE_NAME)
     print("\nThe gate: " + ", ".join(f"{count} {decision}" for decision, count in decisions) + ".")
     for version, lift, lower, upper in lifts:
         print(
             f"Version {version}: lift over popularity {lift:+.1%} ({lower:+.1%} to {upper:+.1%})."
         )
+    if explored and explored[0] is not None:
+        print(
+            f"Exploration: {explored[0]:.2%} of its tracks were listened to, {explored[1]:.2%} of "
+            "those beside them."
+        )
+    for canary, comparison in canaries:
+        print(describe_canary(canary, comparison))
 
 
 if __name__ == "__main__":

@@ -223,10 +223,11 @@ def list_models(settings: Settings, *, as_json: bool) -> None:
         )
     console.print(table)
     for canary, comparison in canaries:
-        console.print(_canary_sentence(canary, comparison), soft_wrap=True)
+        console.print(describe_canary(canary, comparison), soft_wrap=True)
 
 
-def _canary_sentence(canary: Canary, comparison: Comparison) -> str:
+def describe_canary(canary: Canary, comparison: Comparison) -> str:
+    """What a canary serves, and what is known of it or why it ended: a sentence or two."""
     served = f"version {canary.challenger_version} for {canary.share:.0%} of the users"
     if canary.ended_at is None:
         return f"Canary since {canary.started_at:%F}: {served}; {comparison.sentence}."
