@@ -21,8 +21,8 @@ CAUSES = {
     "time-out": "time-out",
     "hanging body": "time-out",
     "cut body": "cut body",
-    "invalid JSON": "no JSON",
-    "HTML page": "no JSON",
+    "invalid JSON": "not JSON",
+    "HTML page": "not JSON",
 }
 
 
