@@ -45,6 +45,7 @@ def test_every_metric_of_the_warehouse_but_clocks_is_shown() -> None:
         "http_requests_total",
         "http_received_bytes_total",
         "daily_metric_timestamp_seconds",
+        "feed_published_timestamp_seconds",
         "recommendation_lift_timestamp_seconds",
     }
 
